@@ -1,0 +1,111 @@
+"""The tree of errors that headrace raises, and what each asks of whom.
+
+    HeadraceError
+    ├── Transient            waiting can help: the process tries again with backoff
+    │   ├── Unavailable      a server does not answer
+    │   └── Superseded       another process took over; this one steps back
+    ├── NeedsOperator        waiting cannot help: the job stops, keeps its checkpoint and shows the hint
+    │   ├── InvalidJob       the job file, an option or an argument is wrong (exit code 2)
+    │   ├── PreflightFailed  a server is not set up for the job (exit code 2)
+    │   ├── MissingSecret    a placeholder has no value here
+    │   ├── UnsupportedType  a column type that the codec does not know
+    │   ├── UnsupportedEvent a binlog event that cannot be decoded without guessing
+    │   ├── SchemaChanged    a table in the binlog is not the table that the job knows
+    │   ├── BinlogLost       the server no longer has the binlog that the checkpoint needs
+    │   └── SinkRefused      Kafka refuses a topic, a message or a transaction for good
+    └── Bug                  a law of the program is broken: stop, and report it
+
+Law of this file: every error carries a sentence (what and where) and a hint (how to mend it); both are safe to
+show, so neither may ever contain a cell's value or a secret. Errors are picklable, since they cross processes.
+"""
+
+from __future__ import annotations
+
+
+class HeadraceError(Exception):
+    """Base of all errors that headrace raises on purpose.
+
+    Args:
+        message: what went wrong and where, one sentence.
+        hint: how to mend it, one sentence; may be empty where there is nothing to mend.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} Hint: {self.hint}" if self.hint else self.message
+
+    @property
+    def name(self) -> str:
+        """The error's stable name, as `scheduler status` and docs/errors.md print it."""
+        return type(self).__name__
+
+
+class Transient(HeadraceError):
+    """Waiting can help: the process tries again with backoff."""
+
+
+class Unavailable(Transient):
+    """A server (MySQL, Kafka or Redis) does not answer or broke the connection."""
+
+
+class Superseded(Transient):
+    """Another process holds the lease or fenced our producer; this one steps back."""
+
+
+class NeedsOperator(HeadraceError):
+    """Waiting cannot help: the job stops, keeps its checkpoint and shows the hint."""
+
+
+class InvalidJob(NeedsOperator):
+    """The job file, an option or an argument is wrong.
+
+    Args:
+        message: what is wrong.
+        hint: how to mend it.
+        path: where in the file, such as `source.server-id` or `route[1].sink-table`; empty when it is no one place.
+    """
+
+    def __init__(self, message: str, hint: str = "", path: str = "") -> None:
+        super().__init__(message, hint)
+        self.args = (message, hint, path)
+        self.path = path
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{self.path}: {text}" if self.path else text
+
+
+class PreflightFailed(NeedsOperator):
+    """A server is not set up for the job."""
+
+
+class MissingSecret(NeedsOperator):
+    """A placeholder has no value in this process."""
+
+
+class UnsupportedType(NeedsOperator):
+    """A column type that the codec does not know; it is never guessed."""
+
+
+class UnsupportedEvent(NeedsOperator):
+    """A binlog event that cannot be decoded without guessing."""
+
+
+class SchemaChanged(NeedsOperator):
+    """A table in the binlog is not the table that the job knows."""
+
+
+class BinlogLost(NeedsOperator):
+    """The server no longer has the binlog that the checkpoint needs."""
+
+
+class SinkRefused(NeedsOperator):
+    """Kafka refuses a topic, a message or a transaction for good."""
+
+
+class Bug(HeadraceError):
+    """A law of the program is broken: stop, and report it."""

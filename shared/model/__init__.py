@@ -1,0 +1,1 @@
+"""Frozen records that every room speaks in. This room does no I/O, and an invalid value raises at once."""
