@@ -1,0 +1,152 @@
+"""MySQL from Debian's newest suite, in a private root, run through that root's own loader.
+
+The suite's C library is newer than the machine's, so mysqld cannot be run directly. The stack uses
+`MysqlServer`; tests that need a server with other options call `start_mysql`.
+"""
+
+import hashlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from .console import StackError, run, step
+from .debian import unpack_with_dependencies
+from .installed import install_once
+from .server import Server
+
+_SUITE = "sid"
+_PACKAGE = "mysql-server-core"
+ROOT_USER = "root"
+ROOT_PASSWORD = ""
+HEADRACE_USER = "headrace"
+HEADRACE_PASSWORD = "headrace-local"
+# What headrace needs of a server, and no more. Run while the data folder is initialised, which
+# writes no binlog: a fresh server starts with an empty gtid_executed.
+_USERS_SQL = f"""\
+CREATE USER '{HEADRACE_USER}'@'%' IDENTIFIED WITH caching_sha2_password BY '{HEADRACE_PASSWORD}';
+GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '{HEADRACE_USER}'@'%';
+"""
+# The longest path that fits into the kernel's sockaddr_un, with its closing zero.
+_SOCKET_PATH_BYTES_MAX = 107
+
+# ROW, log-bin and binlog_row_metadata=MINIMAL are the server's defaults, and are left to it.
+_OPTIONS = (
+    "--gtid-mode=ON",
+    "--enforce-gtid-consistency=ON",
+    "--binlog-row-image=FULL",
+    "--server-id=1",
+    "--local-infile=ON",
+    "--max-connections=200",
+    "--innodb-buffer-pool-size=512M",
+    "--innodb-redo-log-capacity=256M",
+    "--secure-file-priv=NULL",
+    "--mysqlx=OFF",
+)
+
+
+def install_mysql(folder: Path) -> Path:
+    """Return the private root of MySQL, made first if it is missing."""
+    return install_once(folder, "mysql", _make_root)
+
+
+def start_mysql(
+    install: Path, directory: Path, port: int, options: Sequence[str] = ()
+) -> "MysqlServer":
+    """Start a server of its own in `directory`; later `options` win over the stack's defaults.
+
+    `install` is what `install_mysql` returned. The caller stops the server and removes the folder.
+    """
+    server = MysqlServer(install, directory, port, options)
+    server.start()
+    return server
+
+
+class MysqlServer(Server):
+    """A MySQL server with a password-less root and the user `headrace`."""
+
+    name = "mysql"
+    root_user = ROOT_USER
+    root_password = ROOT_PASSWORD
+    user = HEADRACE_USER
+    password = HEADRACE_PASSWORD
+
+    def __init__(
+        self, install: Path, directory: Path, port: int, options: Sequence[str] = ()
+    ) -> None:
+        super().__init__(directory, port)
+        self._install = install.absolute()
+        self._options = tuple(options)
+        self._data = self.directory / "data"
+        self.socket = _socket_path(self.directory)
+
+    def prepare(self) -> None:
+        """Initialise the data folder, with our users, unless it is there."""
+        if self._data.is_dir():
+            return
+        fresh = self.directory / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        users = self.directory / "users.sql"
+        users.write_text(_USERS_SQL)
+        with step("mysql: initialising its data folder"):
+            run(
+                [*self._mysqld(fresh), "--initialize-insecure", f"--init-file={users}"],
+                what="initialising MySQL",
+                hint=f"is the disk full? If not, remove {self._install} to install MySQL again",
+            )
+        fresh.rename(self._data)
+
+    def command(self) -> Sequence[str]:
+        """Return mysqld's command line."""
+        return [
+            *self._mysqld(self._data),
+            f"--bind-address={self.host}",
+            f"--port={self.port}",
+            f"--socket={self.socket}",
+            f"--pid-file={self.directory / 'mysqld.pid'}",
+            *_OPTIONS,
+            *self._options,
+        ]
+
+    def probe(self, connection: socket.socket) -> bool:
+        """Tell whether the server greets: header of 4 bytes, then protocol version 10."""
+        greeting = connection.recv(5)
+        return len(greeting) == 5 and greeting[4] == 10
+
+    def _mysqld(self, data: Path) -> list[str]:
+        usr = self._install / "usr"
+        loaders = sorted(usr.glob("lib/*-linux-gnu/ld-linux-*.so.*"))
+        if not loaders:
+            raise StackError(
+                f"no loader in {usr}", f"remove {self._install} to install MySQL again"
+            )
+        libraries = loaders[0].parent
+        path = ":".join(str(libraries / part) for part in ("", "mysql", "mysql/private"))
+        return [
+            str(loaders[0]),
+            "--library-path",
+            path,
+            str(usr / "sbin/mysqld"),
+            "--no-defaults",
+            *(["--user=root"] if os.geteuid() == 0 else []),  # mysqld refuses root unless told so
+            f"--basedir={usr}",
+            f"--datadir={data}",
+            f"--plugin-dir={usr / 'lib/mysql/plugin'}",
+            f"--lc-messages-dir={usr / 'share/mysql'}",
+            f"--character-sets-dir={usr / 'share/mysql/charsets'}",
+        ]
+
+
+def _make_root(target: Path, work: Path) -> None:
+    version = unpack_with_dependencies(_PACKAGE, _SUITE, target, work)
+    (target / "VERSION").write_text(f"{version}\n")
+
+
+def _socket_path(directory: Path) -> Path:
+    path = directory / "mysqld.sock"
+    if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES_MAX:
+        return path
+    digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"headrace-{digest}.sock"

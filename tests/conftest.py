@@ -1,0 +1,3 @@
+"""Registers the test plugins; fixtures live in tests/plugins, never here."""
+
+pytest_plugins = ["tests.plugins.fix_servers"]

@@ -1,0 +1,153 @@
+"""Both paths of the codec against a real MySQL: the rows of a table by SELECT, and by the binlog.
+
+Theory: the binlog is asked for as a replica asks (COM_BINLOG_DUMP, without blocking at its end), from where it stood
+before the rows were written; the packets are what the server sent, untouched.
+"""
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
+from shared.codec import EventDecoder, FormatOptions, SnapshotEncoder, TableDecoder
+from shared.model.binlog import Event, RowChanges
+from shared.model.change import Change, EncodedRow
+from shared.model.schema import Column, Table, TableId
+
+_COM_BINLOG_DUMP = 0x12
+_NON_BLOCKING = 1
+_SERVER_ID = 28_999
+_LABEL = re.compile(r"'((?:[^']|'')*)'")
+
+
+class Lab:
+    """One database of a server, a session that writes, and one that reads."""
+
+    def __init__(self, connect: Callable[..., "Connection[Cursor]"], database: str) -> None:
+        self._connect = connect
+        self.database = database
+        self._writer = connect(database=database, autocommit=True, charset="utf8mb4")
+        self._reader = connect(
+            database=database, autocommit=True, charset="utf8mb4", use_unicode=False, conv={}
+        )
+        self.sql("SET sql_mode='', SESSION sql_generate_invisible_primary_key=OFF")
+        self.read("SET time_zone='+00:00', sql_mode='NO_BACKSLASH_ESCAPES'")
+        self.mark()
+
+    def close(self) -> None:
+        self._writer.close()
+        self._reader.close()
+
+    def sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Runs statements in the writing session; the rows of the last one."""
+        with self._writer.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def read(self, statement: str) -> list[tuple[bytes | None, ...]]:
+        """Rows as the server's bytes, in the session that snapshots use."""
+        with self._reader.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def mark(self) -> None:
+        """`packets` starts here."""
+        file, position, *_ = self.sql("SHOW BINARY LOG STATUS")[0]
+        self.start = (str(file), int(position))
+
+    def table(self, name: str) -> Table:
+        """The table as the catalog describes it."""
+        rows = self.sql(
+            "SELECT column_name, data_type, column_type, is_nullable, character_set_name, collation_name,"
+            " character_octet_length, numeric_precision, numeric_scale, datetime_precision"
+            f" FROM information_schema.columns WHERE table_schema='{self.database}' AND table_name='{name}'"
+            " ORDER BY ordinal_position"
+        )
+        key = self.sql(
+            "SELECT column_name FROM information_schema.statistics"
+            f" WHERE table_schema='{self.database}' AND table_name='{name}' AND index_name='PRIMARY'"
+            " ORDER BY seq_in_index"
+        )
+        columns = tuple(
+            Column(
+                name=row[0],
+                data_type=row[1].lower(),
+                column_type=row[2],
+                nullable=row[3] == "YES",
+                character_set=row[4],
+                collation=row[5],
+                length=row[6],
+                precision=row[7],
+                scale=row[8],
+                fraction=row[9],
+                labels=_labels(row[2]) if row[1] in ("enum", "set") else (),
+            )
+            for row in rows
+        )
+        return Table(TableId(self.database, name), columns, tuple(column for (column,) in key))
+
+    def snapshot(self, table: Table, options: FormatOptions | None = None) -> list[EncodedRow]:
+        """Every row by SELECT, in key order."""
+        encoder = SnapshotEncoder(table, options or FormatOptions())
+        key = ", ".join(f"`{name}`" for name in table.primary_key)
+        rows = self.read(
+            f"SELECT {', '.join(encoder.select_expressions)} FROM `{table.id.table}` ORDER BY {key}"
+        )
+        return [encoder.encode(row) for row in rows]
+
+    def packets(self) -> Iterator[bytes]:
+        """The binlog's events since `mark`."""
+        connection = self._connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET @source_binlog_checksum=@@global.binlog_checksum")
+            file, position = self.start
+            request = struct.pack("<IHI", position, _NON_BLOCKING, _SERVER_ID) + file.encode()
+            connection._execute_command(_COM_BINLOG_DUMP, request)
+            while True:
+                packet = connection._read_packet().get_all_data()
+                if packet[:1] == b"\xfe" and len(packet) < 9:
+                    return
+                yield packet[1:]
+        finally:
+            connection._force_close()
+
+    def events(self, *tables: Table, options: FormatOptions | None = None) -> list[Event]:
+        """What the binlog says since `mark`, of these tables."""
+        decoders = {table.id: TableDecoder(table, options or FormatOptions()) for table in tables}
+        decoder = EventDecoder(decoders.get)
+        return [event for packet in self.packets() for event in decoder.feed(packet)]
+
+    def changes(self, *tables: Table, options: FormatOptions | None = None) -> list[Change]:
+        """The row changes in the binlog since `mark`."""
+        events = self.events(*tables, options=options)
+        return [change for event in events if isinstance(event, RowChanges) for change in event.changes]
+
+
+def folded(changes: list[Change]) -> dict[bytes, bytes]:
+    """What a compacted topic holds after the changes."""
+    topic: dict[bytes, bytes] = {}
+    for change in changes:
+        if change.value is None:
+            topic.pop(change.key, None)
+        else:
+            topic[change.key] = change.value
+    return topic
+
+
+def _labels(column_type: str) -> tuple[str, ...]:
+    return tuple(label.replace("''", "'") for label in _LABEL.findall(column_type))
+
+
+def connector(host: str, port: int, user: str, password: str) -> Callable[..., "Connection[Cursor]"]:
+    """A function that opens connections to one server."""
+
+    def connect(**more: Any) -> "Connection[Cursor]":
+        return pymysql.connect(host=host, port=port, user=user, password=password, **more)
+
+    return connect

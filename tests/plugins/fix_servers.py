@@ -1,0 +1,291 @@
+"""Real MySQL, Kafka and Valkey for tests: started once a session, never skipped.
+
+A session that collects a test with `mysql_server`, `kafka_server` or `redis_server` installs and
+starts those servers before its first test (so that no test's time-out pays for it), in a folder and
+on ports of its own: sessions may run side by side. A server that cannot start fails its tests.
+
+HEADRACE_TEST_STACK_DIR=.local/stack uses that stack instead (its servers are started if they are
+down, and left running); its data is then shared, and tests that kill servers kill those.
+HEADRACE_TEST_STACK_KEEP=1 keeps the folder of the session, with the servers' logs.
+
+Tests may `server.kill()` (SIGKILL) or `stop()`, and `start()` again on the same data; what a test
+leaves down is up again for the next test.
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pymysql
+import pytest
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# The stack's package runs before anything is installed, so it is not an installed package itself.
+sys.path.insert(0, str(REPOSITORY / "compose" / "local"))
+
+from headrace_local.console import StackError, say, step  # noqa: E402
+from headrace_local.kafka import KafkaServer, install_kafka  # noqa: E402
+from headrace_local.layout import Layout, Ports, default_install, from_environment  # noqa: E402
+from headrace_local.mysql import MysqlServer, install_mysql, start_mysql  # noqa: E402
+from headrace_local.ports import free_ports  # noqa: E402
+from headrace_local.server import Server, kill_leftovers  # noqa: E402
+from headrace_local.stack import as_running  # noqa: E402
+from headrace_local.valkey import ValkeyServer, install_valkey  # noqa: E402
+
+_FOLDER_OF_SESSIONS = REPOSITORY / ".local" / "test-stack"
+_OWNER_LOCK = "owner.lock"
+_NAMES = {"mysql_server": "mysql", "kafka_server": "kafka", "redis_server": "redis"}
+# A throw-away server is one of several, and each takes this much memory on its own.
+_THROWAWAY_OPTIONS = ("--innodb-buffer-pool-size=64M", "--innodb-redo-log-capacity=32M")
+
+AnyServer = TypeVar("AnyServer", bound=Server)
+
+
+class SessionFolder:
+    """The session's own folder, locked for as long as its process lives."""
+
+    def __init__(self) -> None:
+        _FOLDER_OF_SESSIONS.mkdir(parents=True, exist_ok=True)
+        for rest in _FOLDER_OF_SESSIONS.iterdir():
+            _remove_if_ownerless(rest)
+        self.path = _FOLDER_OF_SESSIONS / f"{os.getpid()}-{secrets.token_hex(4)}"
+        self.path.mkdir()
+        self._lock = _locked(self.path)
+
+    def remove(self) -> None:
+        """Remove the folder, unless the user wants to read the logs."""
+        if os.environ.get("HEADRACE_TEST_STACK_KEEP"):
+            say(f"test servers: kept {self.path}")
+        else:
+            shutil.rmtree(self.path)
+        if self._lock is not None:
+            os.close(self._lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """Lock a session's folder; None if its session is alive. The kernel unlocks it at the latest."""
+    handle = os.open(folder / _OWNER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _remove_if_ownerless(folder: Path) -> None:
+    """Clean up after a session that was killed: its servers still run."""
+    lock = _locked(folder)
+    if lock is not None:
+        kill_leftovers(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+class SessionServers:
+    """The servers of one test session, started when first asked for."""
+
+    def __init__(self, layout: Layout, *, owned: bool) -> None:
+        self.layout = layout
+        self.owned = owned
+        self._pool = ThreadPoolExecutor(max_workers=len(_NAMES))
+        self._started: dict[str, Future[Server]] = {}
+
+    def begin(self, names: Iterable[str]) -> None:
+        """Start servers in the background, at the same time."""
+        for name in names:
+            if name not in self._started:
+                self._started[name] = self._pool.submit(self._start, name)
+
+    def get(self, name: str, kind: type[AnyServer]) -> AnyServer:
+        """Return a server that answers, or fail the test that asked for it."""
+        self.begin([name])
+        try:
+            server = self._started[name].result()
+        except StackError as error:
+            pytest.fail(str(error), pytrace=False)
+        assert isinstance(server, kind)
+        return server
+
+    def wait(self) -> None:
+        """Wait until every server that was begun has started or failed."""
+        for started in self._started.values():
+            started.exception()
+
+    def revive(self) -> None:
+        """Start again what a test has left down."""
+        for server in self._servers():
+            server.start()
+
+    def close(self) -> None:
+        """End our own servers; their data goes with the folder, so they need not end cleanly."""
+        self._pool.shutdown()
+        if self.owned:
+            for server in self._servers():
+                server.kill()
+                say(f"test servers: {server.name} on port {server.port} ended")
+
+    def _servers(self) -> Iterator[Server]:
+        for started in self._started.values():
+            if started.done() and started.exception() is None:
+                yield started.result()
+
+    def _start(self, name: str) -> Server:
+        server = self._make(name)
+        with step(f"test servers: {name} on port {server.port}, in {server.directory}"):
+            server.start()
+        return server
+
+    def _make(self, name: str) -> Server:
+        install, ports = self.layout.install, self.layout.ports
+        folder = self.layout.stack / name
+        if name == "mysql":
+            return MysqlServer(install_mysql(install), folder, ports.mysql)
+        if name == "kafka":
+            jars = install_kafka(install)
+            return KafkaServer(jars, folder, ports.kafka, ports.kafka_controller)
+        return ValkeyServer(install_valkey(install), folder, ports.redis)
+
+
+_SERVERS = pytest.StashKey[SessionServers]()
+_FOLDER = pytest.StashKey[SessionFolder]()
+
+
+def root_connection(server: MysqlServer, database: str | None = None) -> "Connection[Cursor]":
+    """Connect as root, with autocommit; use it in a `with`, which closes it."""
+    return pymysql.connect(
+        host=server.host,
+        port=server.port,
+        user=server.root_user,
+        password=server.root_password,
+        database=database,
+        autocommit=True,
+    )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the servers that the collected tests use, all at the same time."""
+    config = session.config
+    if config.option.collectonly:
+        return
+    used = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    names = [name for fixture, name in _NAMES.items() if fixture in used]
+    if names:
+        with _uncaptured(config):
+            servers = _of_session(config)
+            servers.begin(names)
+            servers.wait()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the session's servers and remove their folder."""
+    servers = config.stash.get(_SERVERS, None)
+    if servers is not None:
+        servers.close()
+    folder = config.stash.get(_FOLDER, None)
+    if folder is not None:
+        folder.remove()
+
+
+def _of_session(config: pytest.Config) -> SessionServers:
+    if _SERVERS not in config.stash:
+        told = os.environ.get("HEADRACE_TEST_STACK_DIR")
+        if told:
+            layout = as_running(from_environment(os.environ, Path(told)))
+        else:
+            mysql, kafka, controller, redis = free_ports(4)
+            ports = Ports(mysql=mysql, kafka=kafka, kafka_controller=controller, redis=redis)
+            layout = Layout(default_install(os.environ), _folder_of(config).path, ports)
+        config.stash[_SERVERS] = SessionServers(layout, owned=not told)
+    return config.stash[_SERVERS]
+
+
+def _folder_of(config: pytest.Config) -> SessionFolder:
+    if _FOLDER not in config.stash:
+        config.stash[_FOLDER] = SessionFolder()
+    return config.stash[_FOLDER]
+
+
+@contextmanager
+def _uncaptured(config: pytest.Config) -> Iterator[None]:
+    """Let progress lines through to the terminal."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture is None:
+        yield
+        return
+    with capture.global_and_fixture_disabled():
+        say("")
+        yield
+
+
+@pytest.fixture(scope="session")
+def mysql_server(pytestconfig: pytest.Config) -> MysqlServer:
+    """MySQL 9.7 with GTIDs; `root_connection(server)`, or `server.user` and `server.password`."""
+    return _of_session(pytestconfig).get("mysql", MysqlServer)
+
+
+@pytest.fixture(scope="session")
+def kafka_server(pytestconfig: pytest.Config) -> KafkaServer:
+    """One Kafka node; `server.bootstrap`."""
+    return _of_session(pytestconfig).get("kafka", KafkaServer)
+
+
+@pytest.fixture(scope="session")
+def redis_server(pytestconfig: pytest.Config) -> ValkeyServer:
+    """A Valkey; `server.url`."""
+    return _of_session(pytestconfig).get("redis", ValkeyServer)
+
+
+@pytest.fixture
+def mysql_database(mysql_server: MysqlServer) -> Iterator[str]:
+    """Give the name of a fresh database, and drop it afterwards."""
+    name = f"t_{secrets.token_hex(6)}"
+    with root_connection(mysql_server) as connection:
+        connection.cursor().execute(f"CREATE DATABASE {name}")
+    yield name
+    mysql_server.start()  # the test may have killed it
+    with root_connection(mysql_server) as connection:
+        connection.cursor().execute(f"DROP DATABASE IF EXISTS {name}")
+
+
+@pytest.fixture
+def throwaway_mysql(pytestconfig: pytest.Config) -> Iterator[Callable[..., MysqlServer]]:
+    """Give a function that starts another MySQL, with the mysqld options it is called with.
+
+    For what the session's server cannot be: without GTIDs, with semi-sync, another time zone. It
+    takes about 8 s; it is killed, with its data, after the test.
+    """
+    install = install_mysql(default_install(os.environ))
+    started: list[MysqlServer] = []
+
+    def start(*options: str) -> MysqlServer:
+        folder = _folder_of(pytestconfig).path / f"throwaway-{secrets.token_hex(4)}"
+        (port,) = free_ports(1)
+        try:
+            server = start_mysql(install, folder, port, (*_THROWAWAY_OPTIONS, *options))
+        except StackError as error:
+            pytest.fail(str(error), pytrace=False)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.kill()
+        shutil.rmtree(server.directory)
+
+
+@pytest.fixture(autouse=True)
+def _revived_servers(pytestconfig: pytest.Config) -> Iterator[None]:
+    yield
+    servers = pytestconfig.stash.get(_SERVERS, None)
+    if servers is not None:
+        servers.revive()
