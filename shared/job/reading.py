@@ -1,0 +1,154 @@
+"""From settings to records: placeholders resolved, texts read, defaults filled in.
+
+Without a resolver only the settings that hold no placeholder are read, which checks a file with no secret at hand.
+
+Law of this file: an error shows a value only when it is a literal of an option that is not secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from shared.errors import Bug, InvalidJob
+from shared.job.options import OPTIONS, is_secret
+from shared.job.patterns import TablePatterns
+from shared.job.placeholders import Resolver, names_in
+from shared.job.records import JobSpec, PipelineSpec, SinkSpec, SourceSpec, located
+from shared.job.routing import RouteRule
+from shared.job.structure import Setting, Settings, Structure
+from shared.job.values import Unreadable
+
+T = TypeVar("T")
+
+#: A value is quoted in errors up to this many characters.
+_SHOWN_LENGTH_MAX = 60
+#: Fields of the source that hold table patterns; those of `route` are parsed with their rule.
+_PATTERN_FIELDS = frozenset(("tables", "tables_exclude"))
+
+
+def resolve(structure: Structure, file: str, resolver: Resolver) -> JobSpec:
+    """The whole job with all values.
+
+    Raises:
+        MissingSecret: a placeholder has no value.
+        InvalidJob: a value is not what its option expects.
+    """
+    reader = _Reader(file, structure.lines, resolver)
+    blocks = structure.blocks
+    return JobSpec(
+        source=SourceSpec.model_validate(reader.block("source", blocks["source"])),
+        sink=SinkSpec.model_validate(reader.block("sink", blocks["sink"])),
+        pipeline=PipelineSpec.model_validate(reader.block("pipeline", blocks["pipeline"])),
+        route=tuple(reader.rule(f"route[{index}]", rule) for index, rule in enumerate(structure.rules)),
+        file=file,
+        lines=structure.lines,
+    )
+
+
+def check_literals(structure: Structure, file: str) -> None:
+    """Read every value that needs no placeholder, and forget it.
+
+    Raises:
+        InvalidJob: a value is not what its option expects.
+    """
+    reader = _Reader(file, structure.lines, None)
+    for block, settings in structure.blocks.items():
+        reader.block(block, _literals(settings))
+    for index, rule in enumerate(structure.rules):
+        literals = _literals(rule)
+        reader.block("route", literals)
+        if len(literals) == len(rule):
+            reader.rule(f"route[{index}]", rule)
+
+
+def _literals(settings: Settings) -> Settings:
+    return {name: setting for name, setting in settings.items() if setting.is_literal}
+
+
+class _Reader:
+    """Reads values out of settings; without a resolver the settings must be literal."""
+
+    def __init__(self, file: str, lines: dict[str, int], resolver: Resolver | None) -> None:
+        self._file = file
+        self._lines = lines
+        self._resolver = resolver
+
+    def block(self, block: str, settings: Settings) -> dict[str, object]:
+        """The values by the record's field names, defaults filled in."""
+        values: dict[str, object] = {}
+        for option in OPTIONS[block]:
+            if option.default is not None and option.name not in settings:
+                _put(values, option.field, option.read(option.default))
+        for setting in settings.values():
+            value = self._value(setting)
+            if setting.target:
+                _put(values, setting.target, value)
+        return values
+
+    def rule(self, path: str, settings: Settings) -> RouteRule:
+        """One rule of `route`."""
+        values = self.block("route", settings)
+        symbol = values.get("replace_symbol")
+
+        def build() -> RouteRule:
+            return RouteRule.parse(
+                str(values["source_table"]),
+                str(values["sink_table"]),
+                None if symbol is None else str(symbol),
+                str(values["description"]),
+                path,
+            )
+
+        return self._guarded(list(settings.values()), build)
+
+    def _value(self, setting: Setting) -> object:
+        """The option's value, typed."""
+        text = self._text(setting)
+        try:
+            value = setting.option.read(text)
+        except Unreadable as error:
+            message = f"Expected {error.expected}, found {_shown(setting)}"
+            raised = InvalidJob(message, error.hint or "Correct the value.", setting.path)
+            raise located(raised, self._file, self._lines) from None
+        if setting.target in _PATTERN_FIELDS:
+            return self._guarded([setting], lambda: TablePatterns.parse(text, setting.path))
+        return value
+
+    def _text(self, setting: Setting) -> str:
+        if self._resolver is None:
+            return setting.text
+        return self._resolver.substitute(setting.text, f"{setting.path} ({self._file}:{setting.line})")
+
+    def _guarded(self, settings: list[Setting], build: Callable[[], T]) -> T:
+        """Run `build`, adding the line to its error; the error's words are kept only if no placeholder is in them."""
+        try:
+            return build()
+        except InvalidJob as error:
+            names = [f"#{{{name}}}" for s in settings for name in names_in(s.text)]
+            if names:
+                message = f"What {' and '.join(names)} stands for does not fit here"
+                hint = "Write the text in place of the placeholder once, to see what is wrong with it."
+                error = InvalidJob(message, hint, error.path)
+            raise located(error, self._file, self._lines) from None
+
+
+def _shown(setting: Setting) -> str:
+    """The value for an error, when it may be shown."""
+    if not setting.is_literal:
+        return "another value in place of " + " and ".join(f"#{{{name}}}" for name in names_in(setting.text))
+    if is_secret(setting.path) or len(setting.text) > _SHOWN_LENGTH_MAX:
+        return "another text"
+    return f"`{setting.text}`" if setting.text.strip() else "an empty text"
+
+
+def _put(values: dict[str, object], target: str, value: object) -> None:
+    """Store a value under its field, or under `group.key` in the group's own mapping."""
+    group, dot, key = target.partition(".")
+    if not dot:
+        values[target] = value
+        return
+    members = values.setdefault(group, {})
+    if not isinstance(members, dict):
+        raise Bug(f"the field {group} is both an option and a group of options")
+    members[key] = value

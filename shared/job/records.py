@@ -1,0 +1,145 @@
+"""The job as the rest of headrace reads it: frozen, typed, with every default filled in.
+
+Built by `JobFile.resolve` alone. The records hold resolved secrets, so they live in one process and show nothing of
+themselves: `repr` names the record and no value.
+
+Law of this file: no parsing and no defaults; `shared.job.options` has both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from shared.errors import InvalidJob
+from shared.job.patterns import TablePatterns, select
+from shared.job.routing import RouteMode, RouteRule, route
+from shared.job.values import ServerIdRange
+from shared.model.schema import TableId
+
+
+class FieldsInclude(StrEnum):
+    """Which columns a message's value holds."""
+
+    ALL = "ALL"
+    EXCEPT_KEY = "EXCEPT_KEY"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a resolved job holds secrets and stays in its process: send JobFile.to_text()")
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, object]]:
+        return ()
+
+
+class SourceSpec(_Record):
+    """The MySQL server and the tables on it."""
+
+    name: str
+    hostname: str
+    port: int
+    username: str
+    password: SecretStr
+    tables: TablePatterns
+    tables_exclude: TablePatterns | None = None
+    server_ids: ServerIdRange
+    chunk_rows: int
+    treat_tinyint1_as_boolean: bool
+    connect_timeout: timedelta
+    connect_max_retries: int
+    heartbeat_interval: timedelta
+
+
+class AliyunSpec(_Record):
+    """Access to the API of ApsaraMQ for Kafka, which creates topics there."""
+
+    access_key_id: str
+    access_key_secret: SecretStr
+    instance_id: str
+    endpoint: str
+    region_id: str
+
+
+class SinkSpec(_Record):
+    """The Kafka cluster and the topics on it; None means the cluster's default."""
+
+    name: str
+    properties: dict[str, SecretStr]
+    topic_partitions: int | None = None
+    topic_replication_factor: int | None = None
+    topic_config: dict[str, str]
+    fields_include: FieldsInclude
+    aliyun: AliyunSpec | None = None
+
+    def client_properties(self) -> dict[str, str]:
+        """The `properties.*` in clear text, for the Kafka client alone; never log them."""
+        return {name: value.get_secret_value() for name, value in self.properties.items()}
+
+
+class PipelineSpec(_Record):
+    """What concerns the job as a whole; `name` is None when the file gives none."""
+
+    name: str | None = None
+    parallelism: int
+    route_mode: RouteMode
+
+
+class JobSpec(_Record):
+    """One job with all placeholders resolved; `lines` tells where in `file` each option stands."""
+
+    source: SourceSpec
+    sink: SinkSpec
+    route: tuple[RouteRule, ...]
+    pipeline: PipelineSpec
+    file: str
+    lines: dict[str, int]
+
+    def select(self, tables: Sequence[TableId], *, ignore_case: bool = False) -> tuple[TableId, ...]:
+        """The tables of the job out of those that the server has.
+
+        Raises:
+            InvalidJob: no table matches, or all are excluded.
+        """
+        try:
+            return select(tables, self.source.tables, self.source.tables_exclude, ignore_case=ignore_case)
+        except InvalidJob as error:
+            raise located(error, self.file, self.lines) from None
+
+    def topics(self, tables: Sequence[TableId], *, ignore_case: bool = False) -> dict[TableId, str]:
+        """The topic of each of the job's tables.
+
+        Raises:
+            InvalidJob: a rule matches nothing, or the tables do not get one valid topic each.
+        """
+        mode = self.pipeline.route_mode
+        try:
+            return route(tables, self.route, mode=mode, ignore_case=ignore_case)
+        except InvalidJob as error:
+            raise located(error, self.file, self.lines) from None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about patterns that are legal and rarely meant so, each with its option's path."""
+        every = [self.source.tables, *(rule.source for rule in self.route)]
+        if self.source.tables_exclude is not None:
+            every.append(self.source.tables_exclude)
+        return tuple(f"{p.path}: {warning}" for p in every for warning in p.warnings)
+
+
+def located(error: InvalidJob, file: str, lines: dict[str, int]) -> InvalidJob:
+    """The same error with the file and line of its path, as far as the file has that path."""
+    line = lines.get(error.path)
+    place = f"{file}:{line}" if line else file
+    return InvalidJob(f"{error.message.removesuffix('.')} ({place}).", error.hint, error.path)

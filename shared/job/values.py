@@ -1,0 +1,195 @@
+"""From an option's text to a typed value: one small reader per kind of value.
+
+A reader is a function of the text alone; it raises `Unreadable` with what it expected, and the caller says where. The
+text is always the whole value after its placeholders were resolved, so `port: #{port}` reads like `port: 3306`.
+
+Law of this file: no reader puts the text into its error. Whether it may be shown is the caller's to know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+SERVER_ID_MAX = 2**32 - 1
+
+_UNITS: dict[str, timedelta] = {
+    **dict.fromkeys(("d", "day", "days"), timedelta(days=1)),
+    **dict.fromkeys(("h", "hour", "hours"), timedelta(hours=1)),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), timedelta(minutes=1)),
+    **dict.fromkeys(("s", "sec", "second", "seconds"), timedelta(seconds=1)),
+    **dict.fromkeys(("", "ms", "milli", "millis", "millisecond", "milliseconds"), timedelta(milliseconds=1)),
+    **dict.fromkeys(("µs", "micro", "micros", "microsecond", "microseconds"), timedelta(microseconds=1)),
+}
+_FLINK_DURATION = re.compile(r"(\d{1,15})\s*([a-zµ]*)")
+_ISO_DURATION = re.compile(
+    r"P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?",
+    re.IGNORECASE,
+)
+
+
+class Unreadable(ValueError):
+    """The text is no such value.
+
+    Args:
+        expected: what belongs there, to follow "expected".
+        hint: how to mend it, a sentence; empty where `expected` says it all.
+    """
+
+    def __init__(self, expected: str, hint: str = "") -> None:
+        super().__init__(expected, hint)
+        self.expected = expected
+        self.hint = hint
+
+
+Reader: TypeAlias = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerIdRange:
+    """The server ids that the job may use towards MySQL, both ends included."""
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.low <= self.high <= SERVER_ID_MAX:
+            raise ValueError("a server-id range is 1 <= low <= high <= 4294967295")
+
+    @property
+    def ids(self) -> range:
+        """All ids of the range, lowest first."""
+        return range(self.low, self.high + 1)
+
+    def __str__(self) -> str:
+        return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
+
+
+def text(value: str) -> str:
+    """Any text, also empty text in quotes."""
+    return value
+
+
+def filled(value: str) -> str:
+    """Text with at least one character that is not blank.
+
+    Raises:
+        Unreadable: the text is empty.
+    """
+    if not value.strip():
+        raise Unreadable("text", "Fill it in, or remove the line where the option is not required.")
+    return value
+
+
+def whole(low: int, high: int) -> Reader:
+    """A reader of whole numbers within bounds, in plain decimal digits."""
+
+    def read(value: str) -> int:
+        digits = value.strip()
+        # The length is checked first, so that Python never converts a number of a million digits.
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", digits) or not low <= int(digits) <= high:
+            raise Unreadable(f"a whole number from {low} to {high}")
+        return int(digits)
+
+    return read
+
+
+def flag(value: str) -> bool:
+    """`true` or `false`, in any case.
+
+    Raises:
+        Unreadable: the text is neither.
+    """
+    lowered = value.strip().lower()
+    if lowered not in {"true", "false"}:
+        raise Unreadable("true or false")
+    return lowered == "true"
+
+
+def one_of(*choices: str, reason: str = "") -> Reader:
+    """A reader of one word out of several, returned as it is spelled here.
+
+    Case does not matter and `-` and `_` are the same, as in Flink. `reason` says, as a hint, why nothing else will do.
+    """
+    canonical = {_fold(choice): choice for choice in choices}
+
+    def read(value: str) -> str:
+        found = canonical.get(_fold(value.strip()))
+        if found is None:
+            raise Unreadable(" or ".join(f"`{choice}`" for choice in choices), reason)
+        return found
+
+    return read
+
+
+def duration(shortest: timedelta, longest: timedelta) -> Reader:
+    """A reader of durations in Flink's or ISO 8601's spelling: `30s`, `500 ms`, `PT30S`; a bare number is in ms."""
+
+    def read(value: str) -> timedelta:
+        span = _duration(value.strip())
+        if span is None:
+            raise Unreadable("a duration such as `30s`, `500 ms` or `PT30S`")
+        if not shortest <= span <= longest:
+            raise Unreadable(
+                f"a duration from {_spell(shortest)} to {_spell(longest)}",
+                "A number without a unit counts milliseconds, as in Flink.",
+            )
+        return span
+
+    return read
+
+
+def server_ids(value: str) -> ServerIdRange:
+    """One server id or a range: `5400`, `5400-5408`.
+
+    Raises:
+        Unreadable: the text is neither, an id is out of bounds, or the range runs backwards.
+    """
+    match = re.fullmatch(r"\s*([0-9]{1,10})\s*(?:-\s*([0-9]{1,10})\s*)?", value)
+    expected = "a server id or a range such as `5400-5408`"
+    if match is None:
+        raise Unreadable(expected)
+    low = int(match[1])
+    high = int(match[2] or match[1])
+    try:
+        return ServerIdRange(low, high)
+    except ValueError:
+        raise Unreadable(expected, f"Ids go from 1 to {SERVER_ID_MAX}, and the lower one comes first.") from None
+
+
+def cleanup_policy(value: str) -> str:
+    """Kafka's `cleanup.policy`, which must contain `compact`.
+
+    Raises:
+        Unreadable: the topic would forget rows.
+    """
+    if "compact" not in {part.strip() for part in value.split(",")}:
+        raise Unreadable("`compact`", "Without compaction the topic would forget rows that MySQL still has.")
+    return value
+
+
+def _fold(word: str) -> str:
+    return word.lower().replace("_", "-")
+
+
+def _duration(value: str) -> timedelta | None:
+    """The time span, or None when the text is none (or more than Python can count)."""
+    try:
+        if match := _FLINK_DURATION.fullmatch(value.lower()):
+            unit = _UNITS.get(match[2])
+            return None if unit is None else int(match[1]) * unit
+        match = _ISO_DURATION.fullmatch(value)
+        if match is None or not any(match.groups()):
+            return None
+        days, hours, minutes = (int(part or 0) for part in match.groups()[:3])
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=float(match[4] or 0))
+    except OverflowError:
+        return None
+
+
+def _spell(span: timedelta) -> str:
+    milliseconds = span // timedelta(milliseconds=1)
+    return f"{milliseconds} ms" if milliseconds % 1000 else f"{milliseconds // 1000} s"
