@@ -5,8 +5,8 @@ Built by `scheduler.discovery` from information_schema, stored in the job's stat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 
 class TableId(NamedTuple):
@@ -70,6 +70,7 @@ class Table:
 
         Raises:
             KeyError: the table has no such column.
+
         """
         for column in self.columns:
             if column.name == name:
@@ -80,3 +81,24 @@ class Table:
     def key_columns(self) -> tuple[Column, ...]:
         """The primary-key columns in key order."""
         return tuple(self.column(name) for name in self.primary_key)
+
+
+def table_to_json(table: Table) -> dict[str, Any]:
+    """The table as plain JSON values, for the state topic."""
+    return {
+        "database": table.id.database,
+        "table": table.id.table,
+        "columns": [asdict(column) for column in table.columns],
+        "primary_key": list(table.primary_key),
+    }
+
+
+def table_from_json(value: dict[str, Any]) -> Table:
+    """The table that `table_to_json` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: the value has another shape.
+
+    """
+    columns = (Column(**{**column, "labels": tuple(column["labels"])}) for column in value["columns"])
+    return Table(TableId(value["database"], value["table"]), tuple(columns), tuple(value["primary_key"]))

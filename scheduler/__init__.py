@@ -1,0 +1,1 @@
+"""The brain: decides and plans, moves no rows."""

@@ -1,0 +1,1 @@
+"""Kafka by confluent-kafka: the upsert sink, the state log, the registry, topics and fencing."""

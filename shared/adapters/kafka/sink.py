@@ -1,0 +1,163 @@
+"""The upsert-Kafka sink: the one module through which rows, changes and state reach Kafka.
+
+Every message is written inside a transaction of one `transactional.id`. Rows and changes come first and state records
+last, just before the commit, so that an open transaction never hides a committed state record (DESIGN rule 8).
+librdkafka may not be used across a fork: a sink is made and closed in one process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from types import TracebackType
+
+from confluent_kafka import KafkaException, Producer
+
+from shared.adapters.kafka.clients import ClientConfig, client_config, translated
+from shared.errors import Unavailable
+
+#: Longest wait for room in the send buffer before Kafka counts as unavailable.
+_FULL_BUFFER_SECONDS = 60.0
+
+#: Longest wait for an abort on the way out.
+_ABORT_SECONDS = 5.0
+
+#: Messages between two looks at delivery reports; a look costs about as much as enqueueing a few messages.
+_POLL_EVERY = 1000
+
+
+class UpsertSink:
+    """One transactional producer.
+
+    Args:
+        config: the user's client options.
+        transactional_id: opening a sink with this id ends every older one for good.
+        state_topic: where `commit` writes the state records.
+        transaction_timeout_ms: Kafka aborts a transaction that stays open longer.
+        buffer_kbytes: bound of the send buffer in KiB.
+
+    Raises (every method): Superseded, SinkRefused, Unavailable. After any of them the sink is of no more use: close it.
+    A commit that failed may have happened.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        transactional_id: str,
+        state_topic: str,
+        *,
+        transaction_timeout_ms: int,
+        buffer_kbytes: int = 65536,
+    ) -> None:
+        self.transactional_id = transactional_id
+        self._state_topic = state_topic
+        self._open = False
+        self.messages = 0
+        self.bytes = 0
+        with translated(f"making producer {transactional_id}"):
+            self._producer = Producer(
+                {
+                    # Defaults that users may override under properties.*.
+                    "compression.type": "lz4",
+                    "linger.ms": 5,
+                    "batch.size": 1_000_000,
+                    **client_config(
+                        config,
+                        transactional_id=transactional_id,
+                        enable_idempotence=True,
+                        acks="all",
+                        partitioner="murmur2_random",  # Java's default, so that Java and we agree on partitions
+                        transaction_timeout_ms=transaction_timeout_ms,
+                        queue_buffering_max_kbytes=buffer_kbytes,
+                        queue_buffering_max_messages=1_000_000,
+                    ),
+                    "delivery.report.only.error": True,
+                }
+            )
+
+    def open(self) -> None:
+        """Fences every older producer of the same id and aborts what it left open."""
+        with translated(f"opening producer {self.transactional_id}"):
+            self._producer.init_transactions()
+
+    def write(self, topic: str, key: bytes, value: bytes | None) -> None:
+        """Enqueues an upsert, or with value None a tombstone, in the open transaction; opens one where there is none."""
+        if not self._open:
+            self._begin()
+        with translated(f"writing to topic {topic}"):
+            try:
+                self._producer.produce(topic, value, key)
+            except BufferError:
+                self._wait_for_room(topic, key, value)
+        self.messages += 1
+        self.bytes += len(key) + len(value or b"")
+        if self.messages % _POLL_EVERY == 0:
+            self._producer.poll(0)
+
+    def commit(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Writes the state records and commits. Returns when the transaction is durable and visible."""
+        for key, value in records:
+            self.write(self._state_topic, key, value)
+        if not self._open:
+            return
+        with translated(f"committing the transaction of {self.transactional_id}"):
+            self._producer.commit_transaction()
+        self._open = False
+
+    @property
+    def pending(self) -> bool:
+        """True when messages wait for a commit."""
+        return self._open
+
+    def close(self) -> None:
+        """Aborts what is open and frees the client, without waiting long for a Kafka that does not answer."""
+        discard(self._producer, aborting=self._open)
+        self._open = False
+
+    def __enter__(self) -> UpsertSink:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        with translated(f"beginning a transaction of {self.transactional_id}"):
+            self._producer.begin_transaction()
+        self._open = True
+
+    def _wait_for_room(self, topic: str, key: bytes, value: bytes | None) -> None:
+        waited = 0.0
+        while waited < _FULL_BUFFER_SECONDS:
+            self._producer.poll(0.1)
+            try:
+                self._producer.produce(topic, value, key)
+            except BufferError:
+                waited += 0.1
+            else:
+                return
+        raise Unavailable(f"Kafka took no message of topic {topic} for {_FULL_BUFFER_SECONDS:.0f} s.")
+
+
+def fence(config: ClientConfig, transactional_id: str) -> None:
+    """Ends the producer of that id for good: its open transaction is aborted, its later calls fail (DESIGN rule 7).
+
+    Raises:
+        SinkRefused, Unavailable: the fence is not known to hold; nothing may be concluded.
+    """
+    with translated(f"fencing producer {transactional_id}"):
+        producer = Producer(client_config(config, transactional_id=transactional_id))
+        try:
+            producer.init_transactions()
+        finally:
+            discard(producer)
+
+
+def discard(producer: Producer, *, aborting: bool = False) -> None:
+    """Ends a producer's use. `Producer.close` is not called: it flushes without a limit."""
+    producer.purge()
+    if aborting:
+        # Only a courtesy to readers: an abort that fails is done by whoever fences the id, or by Kafka's time-out.
+        with suppress(KafkaException):
+            producer.abort_transaction(_ABORT_SECONDS)

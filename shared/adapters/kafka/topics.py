@@ -1,0 +1,164 @@
+"""Looks at topics and creates them. Creation is asynchronous at the broker: `ensure` waits until leaders exist."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+
+from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
+from shared.adapters.kafka.sink import discard
+from shared.errors import SinkRefused, Unavailable
+
+_TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as the job wants it; None leaves the number to the cluster."""
+
+    name: str
+    partitions: int | None = None
+    replication_factor: int | None = None
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as the cluster has it. `records` is true when any partition holds messages (or held them)."""
+
+    name: str
+    partitions: int
+    cleanup_policy: str
+    records: bool
+
+
+class Topics:
+    """The cluster's topics.
+
+    Raises (every method): SinkRefused, Unavailable.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._admin = AdminClient(client_config(config))
+
+    def brokers(self) -> int:
+        """How many brokers answer for the cluster."""
+        with translated("asking for the cluster's brokers"):
+            return len(self._admin.list_topics(timeout=_TIMEOUT_SECONDS).brokers)
+
+    def describe(self, names: Iterable[str]) -> dict[str, TopicState]:
+        """Those of the named topics that exist."""
+        with translated("listing topics"):
+            found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+        existing = {name: len(found[name].partitions) for name in names if name in found and found[name].error is None}
+        policies = self._cleanup_policies(existing)
+        used = self._used(existing)
+        return {name: TopicState(name, count, policies[name], name in used) for name, count in existing.items()}
+
+    def validate(self, specs: Iterable[TopicSpec]) -> None:
+        """Asks the cluster whether it would create these topics; creates nothing."""
+        self._create(specs, validate_only=True)
+
+    def ensure(self, specs: Iterable[TopicSpec]) -> None:
+        """Creates the missing topics and waits until each has leaders."""
+        wanted = list(specs)
+        with translated("listing topics"):
+            found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+        self._create([spec for spec in wanted if spec.name not in found], validate_only=False)
+        self._await_leaders({spec.name for spec in wanted})
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Deletes the topics that exist."""
+        with translated("listing topics"):
+            found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+        doomed = [name for name in names if name in found]
+        if not doomed:
+            return
+        for name, future in self._admin.delete_topics(doomed, request_timeout=_TIMEOUT_SECONDS).items():
+            with translated(f"deleting topic {name}"):
+                future.result()
+
+    def _create(self, specs: Iterable[TopicSpec], *, validate_only: bool) -> None:
+        new = [NewTopic(s.name, s.partitions or -1, s.replication_factor or -1, config=dict(s.config)) for s in specs]
+        if not new:
+            return
+        futures = self._admin.create_topics(new, request_timeout=_TIMEOUT_SECONDS, validate_only=validate_only)
+        for name, future in futures.items():
+            try:
+                future.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise translate(error.args[0], f"creating topic {name}") from None
+
+    def _await_leaders(self, names: set[str]) -> None:
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while True:
+            with translated("listing topics"):
+                found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+            ready = {
+                name
+                for name in names
+                if name in found
+                and found[name].partitions
+                and all(p.leader >= 0 for p in found[name].partitions.values())
+            }
+            if ready == names:
+                return
+            if time.monotonic() > deadline:
+                raise Unavailable(f"Topics {sorted(names - ready)} have no leader after {_TIMEOUT_SECONDS:.0f} s.")
+            time.sleep(0.1)
+
+    def _cleanup_policies(self, names: Iterable[str]) -> dict[str, str]:
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        if not resources:
+            return {}
+        policies: dict[str, str] = {}
+        for resource, future in self._admin.describe_configs(resources, request_timeout=_TIMEOUT_SECONDS).items():
+            with translated(f"reading the configuration of topic {resource.name}"):
+                policies[resource.name] = future.result()["cleanup.policy"].value
+        return policies
+
+    def _used(self, partitions: Mapping[str, int]) -> set[str]:
+        ends = {
+            TopicPartition(name, number): OffsetSpec.latest()
+            for name, count in partitions.items()
+            for number in range(count)
+        }
+        if not ends:
+            return set()
+        futures = self._admin.list_offsets(
+            ends, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_TIMEOUT_SECONDS
+        )
+        used: set[str] = set()
+        for partition, future in futures.items():
+            with translated(f"asking for the end of topic {partition.topic}"):
+                if future.result().offset > 0:
+                    used.add(partition.topic)
+        return used
+
+
+def check_transactions(config: ClientConfig, transactional_id: str) -> None:
+    """Proves that the cluster takes transactions, by opening a producer that writes nothing.
+
+    Raises:
+        SinkRefused: the cluster has no transactions for us.
+        Unavailable: it did not answer.
+    """
+
+    with translated(f"opening a transaction as {transactional_id}"):
+        producer = Producer(client_config(config, transactional_id=transactional_id))
+        try:
+            producer.init_transactions(20)
+        except KafkaException as error:
+            if error.args[0].retriable():
+                raise SinkRefused(
+                    "Kafka does not take transactions: init_transactions did not end within 20 s.",
+                    "Use Kafka 2.5 or later with transaction.state.log.replication.factor at most the number of brokers.",
+                ) from None
+            raise
+        finally:
+            discard(producer)

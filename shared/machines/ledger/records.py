@@ -1,0 +1,196 @@
+"""The durable records of a job: what the state topic holds, one JSON object a record, the last one of a key counts.
+
+    key                               value
+    ["position"]                      R, epoch of the leader that wrote it
+    ["table", database, table]        schema, topic, how far it is split, rows and chunks done
+    ["chunk", database, table, n]     bounds, and of a claimed chunk its attempt and where its hold began
+    ["done", database, table, n, id]  written by the attempt itself in the transaction of its rows
+
+A table whose chunks are all released has no chunk records any more: tombstones follow them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import orjson
+
+from shared.model.change import ChunkKey
+from shared.model.chunk import ChunkId, KeyRange, bound_from_json, bound_to_json
+from shared.model.position import GtidSet
+from shared.model.schema import Table, TableId, table_from_json, table_to_json
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRecord:
+    """R of rule 8: all that was processed, and the tenure that says so."""
+
+    processed: GtidSet
+    epoch: int
+    server_uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableRecord:
+    """A table of the job. `chunks` counts those named so far; the next bound follows `split_at`."""
+
+    table: Table
+    topic: str
+    rows_estimate: int
+    chunks: int = 0
+    split_at: ChunkKey | None = None
+    split_done: bool = False
+    released: int = 0
+    rows: int = 0
+
+    @property
+    def live(self) -> bool:
+        """True when the whole table has been read and released: from now on it only follows the binlog."""
+        return self.split_done and self.released == self.chunks
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRecord:
+    """A chunk. `attempt` and `since` (where its hold began) belong to a claim."""
+
+    chunk: ChunkId
+    range: KeyRange
+    attempt: str | None = None
+    since: GtidSet | None = None
+    released: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DoneMark:
+    """An attempt has read its chunk: the rows stand in the same Kafka transaction as this record."""
+
+    chunk: ChunkId
+    attempt: str
+    rows: int
+
+
+#: Key and value of a state message; value None is a tombstone.
+Record: TypeAlias = tuple[bytes, bytes | None]
+_StateRecord: TypeAlias = PositionRecord | TableRecord | ChunkRecord | DoneMark
+
+
+@dataclass(slots=True)
+class StoredState:
+    """The fold of a state topic. `fold` takes its records in offset order."""
+
+    position: PositionRecord | None = None
+    tables: dict[TableId, TableRecord] = field(default_factory=dict)
+    chunks: dict[ChunkId, ChunkRecord] = field(default_factory=dict)
+    done: dict[tuple[ChunkId, str], DoneMark] = field(default_factory=dict)
+
+    def fold(self, key: bytes, value: bytes | None) -> None:
+        """Takes one committed record.
+
+        Raises:
+            ValueError: the record is not one of ours.
+
+        """
+        record = decode_record(key, value)
+        match record:
+            case PositionRecord():
+                self.position = record
+            case TableRecord():
+                self.tables[record.table.id] = record
+            case ChunkRecord():
+                self.chunks[record.chunk] = record
+            case DoneMark():
+                self.done[record.chunk, record.attempt] = record
+            case None:
+                self._forget(orjson.loads(key))
+
+    def _forget(self, key: list[Any]) -> None:
+        if key[0] == "chunk":
+            self.chunks.pop(ChunkId(TableId(key[1], key[2]), key[3]), None)
+        elif key[0] == "done":
+            self.done.pop((ChunkId(TableId(key[1], key[2]), key[3]), key[4]), None)
+
+    def open_claims(self) -> list[ChunkRecord]:
+        """Claims without a done-mark: a new leader must fence their ids before anything else (rule 7)."""
+        claims = (c for c in self.chunks.values() if c.attempt is not None and not c.released)
+        return [c for c in claims if (c.chunk, c.attempt) not in self.done]
+
+
+def chunk_key_bytes(chunk: ChunkId) -> bytes:
+    """The state key of a chunk."""
+    return orjson.dumps(["chunk", *chunk.table, chunk.number])
+
+
+def done_key_bytes(chunk: ChunkId, attempt: str) -> bytes:
+    """The state key of an attempt's done-mark."""
+    return orjson.dumps(["done", *chunk.table, chunk.number, attempt])
+
+
+def encode_record(record: _StateRecord) -> tuple[bytes, bytes]:
+    """Key and value bytes of a record."""
+    match record:
+        case PositionRecord(processed, epoch, server_uuid):
+            body = {"processed": str(processed), "epoch": epoch, "server_uuid": server_uuid}
+            return orjson.dumps(["position"]), orjson.dumps(body)
+        case TableRecord():
+            return orjson.dumps(["table", *record.table.id]), orjson.dumps(_table_body(record))
+        case ChunkRecord():
+            return chunk_key_bytes(record.chunk), orjson.dumps(_chunk_body(record))
+        case DoneMark(chunk, attempt, rows):
+            return done_key_bytes(chunk, attempt), orjson.dumps({"rows": rows})
+
+
+def _table_body(record: TableRecord) -> dict[str, Any]:
+    return {
+        "schema": table_to_json(record.table),
+        "topic": record.topic,
+        "rows_estimate": record.rows_estimate,
+        "chunks": record.chunks,
+        "split_at": bound_to_json(record.split_at),
+        "split_done": record.split_done,
+        "released": record.released,
+        "rows": record.rows,
+    }
+
+
+def _chunk_body(record: ChunkRecord) -> dict[str, Any]:
+    body: dict[str, Any] = {"lower": bound_to_json(record.range.lower), "upper": bound_to_json(record.range.upper)}
+    if record.attempt is not None:
+        body |= {"attempt": record.attempt, "since": str(record.since)}
+    if record.released:
+        body["released"] = True
+    return body
+
+
+def decode_record(key: bytes, value: bytes | None) -> _StateRecord | None:
+    """The record of these bytes; None for a tombstone.
+
+    Raises:
+        ValueError: the bytes are not a state record that this version knows.
+
+    """
+    if value is None:
+        return None
+    try:
+        return _decode(orjson.loads(key), orjson.loads(value))
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"not a state record: key {key!r} ({error})") from error
+
+
+def _decode(key: list[Any], body: dict[str, Any]) -> _StateRecord:
+    match key:
+        case ["position"]:
+            return PositionRecord(GtidSet.parse(body["processed"]), body["epoch"], body["server_uuid"])
+        case ["table", _, _]:
+            fields = {
+                name: body[name] for name in ("topic", "rows_estimate", "chunks", "split_done", "released", "rows")
+            }
+            return TableRecord(table_from_json(body["schema"]), split_at=bound_from_json(body["split_at"]), **fields)
+        case ["chunk", str(database), str(table), int(number)]:
+            chunk = ChunkId(TableId(database, table), number)
+            bounds = KeyRange(bound_from_json(body["lower"]), bound_from_json(body["upper"]))
+            since = GtidSet.parse(body["since"]) if "since" in body else None
+            return ChunkRecord(chunk, bounds, body.get("attempt"), since, body.get("released", False))
+        case ["done", str(database), str(table), int(number), str(attempt)]:
+            return DoneMark(ChunkId(TableId(database, table), number), attempt, body["rows"])
+    raise ValueError(f"not a state record: key {key!r}")

@@ -1,0 +1,73 @@
+"""What a binlog says, event by event, once it is decoded: the codec's words to the leader.
+
+Law of this file: plain records. Each carries `timestamp` (seconds since 1970 from the event's header, 0 where the
+server made the event up) and `end_position` (the offset in the binlog file behind the event; 64 bits, although the
+header has 32; of a compressed transaction the end of its envelope). Made by `shared.codec`, read by `workers.binlog`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from shared.model.change import Change
+
+
+class Rotate(NamedTuple):
+    """The events that follow come from `file`, from `position` on."""
+
+    file: str
+    position: int
+    timestamp: int = 0
+    end_position: int = 0
+
+
+class TransactionBegin(NamedTuple):
+    """A transaction (or a DDL statement) starts.
+
+    `gtid` is `uuid:number` or `uuid:tag:number`, None when the server gave none. `commit_microseconds` is the time of
+    the commit on this server since 1970, 0 where the server did not say.
+    """
+
+    gtid: str | None
+    end_position: int = 0
+    timestamp: int = 0
+    commit_microseconds: int = 0
+
+
+class RowChanges(NamedTuple):
+    """Upserts and tombstones of one rows event, in the binlog's order; never empty."""
+
+    changes: tuple[Change, ...]
+    timestamp: int = 0
+    end_position: int = 0
+
+
+class Statement(NamedTuple):
+    """A statement in the binlog that is no transaction plumbing: DDL, or a change logged as a statement.
+
+    `database` is the statement's default database, which the tables that it names need not belong to.
+    """
+
+    database: str
+    sql: str
+    timestamp: int = 0
+    end_position: int = 0
+
+
+class TransactionEnd(NamedTuple):
+    """The transaction is committed; for a DDL statement this follows its `Statement` at once."""
+
+    timestamp: int = 0
+    end_position: int = 0
+
+
+class Heartbeat(NamedTuple):
+    """The server lives and has sent everything before `position` of `file` that we may see."""
+
+    file: str
+    position: int
+    timestamp: int = 0
+    end_position: int = 0
+
+
+Event: TypeAlias = Rotate | TransactionBegin | RowChanges | Statement | TransactionEnd | Heartbeat

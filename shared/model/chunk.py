@@ -1,0 +1,70 @@
+"""Chunks: half-open primary-key ranges of one table, and the form in which their bounds travel.
+
+A bound is written as JSON into the state topic and into messages; `bound_to_json` loses nothing.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from shared.model.change import ChunkKey, KeyPart
+from shared.model.schema import TableId
+
+
+class ChunkId(NamedTuple):
+    """A chunk's name: its table and its number in key order, from 0."""
+
+    table: TableId
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.table}#{self.number}"
+
+
+class KeyRange(NamedTuple):
+    """From `lower` (inside) to `upper` (outside); None is open-ended."""
+
+    lower: ChunkKey | None
+    upper: ChunkKey | None
+
+    def holds(self, key: ChunkKey) -> bool:
+        """True when the key is inside. Only for types whose order Python shares (not character strings)."""
+        return (self.lower is None or key >= self.lower) and (self.upper is None or key < self.upper)
+
+
+def bound_to_json(bound: ChunkKey | None) -> list[Any] | None:
+    """A bound as plain JSON values: numbers, strings, `{"d": decimal}`, `{"b": hex}`."""
+    return None if bound is None else [_part_to_json(part) for part in bound]
+
+
+def bound_from_json(value: list[Any] | None) -> ChunkKey | None:
+    """The bound that `bound_to_json` wrote.
+
+    Raises:
+        ValueError: the value has another shape.
+
+    """
+    return None if value is None else tuple(_part_from_json(part) for part in value)
+
+
+def _part_to_json(part: KeyPart) -> int | str | dict[str, str]:
+    if isinstance(part, Decimal):
+        return {"d": str(part)}
+    if isinstance(part, bytes):
+        return {"b": part.hex()}
+    # An integer beyond 64 bits cannot be a key column; larger DECIMALs arrive as Decimal.
+    return part
+
+
+def _part_from_json(value: Any) -> KeyPart:
+    match value:
+        case bool():
+            pass
+        case int() | str():
+            return value
+        case {"d": str(digits)}:
+            return Decimal(digits)
+        case {"b": str(digits)}:
+            return bytes.fromhex(digits)
+    raise ValueError(f"not a part of a chunk bound: {type(value).__name__}")

@@ -1,0 +1,177 @@
+"""The wire contract between leader and snapshot workers: task arguments, questions and answers.
+
+Everything here may be lost, doubled or late (DESIGN rule 1), so no message carries truth: a hint names its subject,
+a question names its attempt, and an answer counts only for the attempt that it names. Messages are JSON objects with
+a version; a worker accepts all versions up to its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import orjson
+
+from shared.model.change import ChunkKey
+from shared.model.chunk import ChunkId, KeyRange, bound_from_json, bound_to_json
+from shared.model.position import GtidSet
+from shared.model.schema import Table, TableId, table_from_json, table_to_json
+
+VERSION = 1
+
+#: Names of the Celery tasks and of their queue. They are the wire: moving code must not change them.
+CHUNK_TASK = "headrace.snapshot.chunk"
+SPLIT_TASK = "headrace.snapshot.split"
+SNAPSHOT_QUEUE = "snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class AskChunk:
+    """May this attempt read this chunk? Its transactional id is initialised already (rule 2)."""
+
+    chunk: ChunkId
+    attempt: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskSplit:
+    """May this attempt look for the bounds of this table?"""
+
+    table: TableId
+    attempt: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The attempt is alive and has read so many rows and bytes."""
+
+    attempt: str
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """The attempt ended in an error. `fatal` means that trying again cannot help (an error of NeedsOperator)."""
+
+    attempt: str
+    error: str
+    message: str
+    hint: str
+    fatal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The next bounds of a table in key order; `finished` when no more follow."""
+
+    table: TableId
+    attempt: str
+    after: ChunkKey | None
+    bounds: tuple[ChunkKey, ...]
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadChunk:
+    """`go(P)`: read the range once the server has executed `low`, and write it to the topic."""
+
+    attempt: str
+    table: Table
+    topic: str
+    range: KeyRange
+    low: GtidSet
+
+
+@dataclass(frozen=True, slots=True)
+class SplitTable:
+    """Find bounds behind `after`, about `chunk_rows` rows apart."""
+
+    attempt: str
+    table: Table
+    after: ChunkKey | None
+    chunk_rows: int
+    rows_estimate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not now: the hint was stale, doubled or early."""
+
+    attempt: str
+    reason: str
+
+
+Question: TypeAlias = AskChunk | AskSplit | Beat | GaveUp | Bounds
+Answer: TypeAlias = ReadChunk | SplitTable | Refused
+
+
+def encode(message: Question | Answer) -> bytes:
+    """The message as JSON bytes."""
+    body: dict[str, Any] = {"v": VERSION, "kind": type(message).__name__, "attempt": message.attempt}
+    match message:
+        case AskChunk(chunk, _, worker):
+            body |= {"chunk": [*chunk.table, chunk.number], "worker": worker}
+        case AskSplit(table, _, worker):
+            body |= {"table": list(table), "worker": worker}
+        case Beat(_, rows, size):
+            body |= {"rows": rows, "bytes": size}
+        case GaveUp(_, error, text, hint, fatal):
+            body |= {"error": error, "message": text, "hint": hint, "fatal": fatal}
+        case Bounds(table, _, after, bounds, finished):
+            body |= {"table": list(table), "after": bound_to_json(after), "finished": finished}
+            body |= {"bounds": [bound_to_json(bound) for bound in bounds]}
+        case ReadChunk(_, schema, topic, key_range, low):
+            body |= {"table": table_to_json(schema), "topic": topic, "low": str(low)}
+            body |= {"lower": bound_to_json(key_range.lower), "upper": bound_to_json(key_range.upper)}
+        case SplitTable(_, schema, after, rows, estimate):
+            body |= {"table": table_to_json(schema), "after": bound_to_json(after)}
+            body |= {"chunk_rows": rows, "rows_estimate": estimate}
+        case Refused(_, reason):
+            body |= {"reason": reason}
+    return orjson.dumps(body)
+
+
+def decode(data: bytes) -> Question | Answer:
+    """The message of these bytes.
+
+    Raises:
+        ValueError: the bytes are not a message that this version knows.
+    """
+    try:
+        body = orjson.loads(data)
+        if body["v"] > VERSION:
+            raise ValueError(f"message version {body['v']} is newer than ours ({VERSION}); update this worker")
+        return _decode(body["kind"], body["attempt"], body)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"not a message of ours ({error})") from error
+
+
+def _decode(kind: str, attempt: str, body: dict[str, Any]) -> Question | Answer:
+    match kind:
+        case "AskChunk":
+            database, table, number = body["chunk"]
+            return AskChunk(ChunkId(TableId(database, table), int(number)), attempt, body["worker"])
+        case "AskSplit":
+            return AskSplit(TableId(*body["table"]), attempt, body["worker"])
+        case "Beat":
+            return Beat(attempt, int(body["rows"]), int(body["bytes"]))
+        case "GaveUp":
+            return GaveUp(attempt, body["error"], body["message"], body["hint"], bool(body["fatal"]))
+        case "Bounds":
+            bounds = tuple(bound for item in body["bounds"] if (bound := bound_from_json(item)) is not None)
+            return Bounds(
+                TableId(*body["table"]), attempt, bound_from_json(body["after"]), bounds, bool(body["finished"])
+            )
+        case "ReadChunk":
+            key_range = KeyRange(bound_from_json(body["lower"]), bound_from_json(body["upper"]))
+            schema = table_from_json(body["table"])
+            return ReadChunk(attempt, schema, body["topic"], key_range, GtidSet.parse(body["low"]))
+        case "SplitTable":
+            after, schema = bound_from_json(body["after"]), table_from_json(body["table"])
+            return SplitTable(attempt, schema, after, int(body["chunk_rows"]), int(body["rows_estimate"]))
+        case "Refused":
+            return Refused(attempt, body["reason"])
+    raise ValueError(f"message kind {kind!r} is unknown")

@@ -1,0 +1,59 @@
+"""What must be true of a world at rest. Each checker returns sentences about what is not."""
+
+from __future__ import annotations
+
+from tests.simulation.world import TABLES, World
+from shared.adapters.memory.mysql import key_bytes, value_bytes
+
+
+def converged(world: World) -> list[str]:
+    """Topics folded by key equal MySQL, for read_committed and read_uncommitted readers."""
+    wrong = []
+    for table in TABLES:
+        rows = world.mysql.rows[table.id]
+        truth = {key_bytes(row): value_bytes(version) for row, version in rows.items()}
+        committed = world.kafka.committed(table.id.table)
+        every = world.kafka.topics.get(table.id.table, [])
+        for name, messages in (("read_committed", committed), ("read_uncommitted", every)):
+            fold = {m.key: m.value for m in messages}
+            fold = {key: value for key, value in fold.items() if value is not None}
+            if fold != truth:
+                wrong.append(f"{table.id} differs for {name}: {sorted(set(fold.items()) ^ set(truth.items()))}")
+    return wrong
+
+
+def never_regressed(world: World) -> list[str]:
+    """A read_committed reader sees the versions of a key in their order."""
+    wrong = []
+    for table in TABLES:
+        place: dict[bytes, int] = {}
+        histories = {
+            key_bytes(row): [value_bytes(v) for v in versions]
+            for (owner, row), versions in world.mysql.history.items()
+            if owner == table.id
+        }
+        for offset, message in enumerate(world.kafka.committed(table.id.table)):
+            history, at = histories[message.key], place.get(message.key, 0)
+            try:
+                place[message.key] = history.index(message.value, at)
+            except ValueError:
+                wrong.append(f"{table.id} {message.key!r} went back to {message.value!r} at {offset}")
+    return wrong
+
+
+def written_once(world: World) -> list[str]:
+    """The leaders together write each version of a row at most once."""
+    wrong = []
+    for table in TABLES:
+        seen: set[tuple[bytes, bytes]] = set()
+        for message in world.kafka.committed(table.id.table):
+            if message.transaction.producer == "job" and message.value is not None:
+                if (message.key, message.value) in seen:
+                    wrong.append(f"{table.id} {message.key!r} {message.value!r} was written twice")
+                seen.add((message.key, message.value))
+    return wrong
+
+
+def check(world: World) -> list[str]:
+    """All of them."""
+    return converged(world) + never_regressed(world) + written_once(world)

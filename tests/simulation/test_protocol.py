@@ -1,0 +1,45 @@
+"""The protocol of DESIGN section 3 under a seeded world of crashes; SIMULATION_SEEDS sets how many seeds run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from shared.errors import Unavailable
+from tests.simulation.checkers import check
+from tests.simulation.world import NO_FAULTS, Faults, simulate
+
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "150"))
+
+
+def test_nothing_is_lost_when_everything_crashes() -> None:
+    takeovers = fences = 0
+    for seed in range(SEEDS):
+        world = simulate(seed, Faults())
+        assert check(world) == [], f"seed {seed}"
+        takeovers += world.takeovers
+        fences += world.fences
+    # A simulation that never reached the hard paths would prove nothing.
+    assert takeovers > SEEDS
+    assert fences > SEEDS / 2
+
+
+def test_nothing_is_lost_in_peace() -> None:
+    for seed in range(SEEDS // 4):
+        assert check(simulate(seed, NO_FAULTS)) == [], f"seed {seed}"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["no_wait_for_low", "no_fence", "end_before_fence", "no_hold_after_read", "rows_apart_from_mark"],
+)
+def test_a_protocol_without_one_rule_is_caught(broken: str) -> None:
+    faults = Faults(**{broken: True})
+    for seed in range(SEEDS * 20):
+        try:
+            if check(simulate(seed, faults)):
+                return
+        except Unavailable:
+            return  # a world that never comes to rest is a violation as well
+    pytest.fail(f"{broken}: no violation found in {SEEDS * 20} seeds")

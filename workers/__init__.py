@@ -1,0 +1,1 @@
+"""The hands: read MySQL, write Kafka."""

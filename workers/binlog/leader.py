@@ -1,0 +1,291 @@
+"""The leader of one job: moves events, questions and records between the world and the ledger.
+
+It decides nothing about chunks (the ledger does) and does no I/O itself (the ports do). `step` is one turn of its loop;
+it never waits, so that the process and the simulation each bring their own pace. Whatever it raises ends the tenure:
+the next one starts from the state topic.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from scheduler.dispatch import Dispatch
+from shared.errors import NeedsOperator, SchemaChanged, UnsupportedEvent
+from shared.machines.ledger import DoneMark, Grant, Ledger, decode_record
+from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, Statement, TransactionBegin, TransactionEnd
+from shared.model.change import Change
+from shared.model.chunk import ChunkId
+from shared.model.chunk_key import needs_server_order
+from shared.model.orders import AskChunk, AskSplit, Beat, Bounds, GaveUp, Question, ReadChunk, Refused, SplitTable
+from shared.model.position import Coordinates, Gtid
+from shared.model.schema import TableId
+from workers.binlog.ports import Policy, Ports
+from workers.binlog.statements import judge
+
+#: Events handled in one step before questions and records get their turn.
+_EVENTS_PER_STEP = 2000
+
+_START = Coordinates("start.000000", 0)
+
+
+class WorkerFailed(NeedsOperator):
+    """A snapshot worker met an error that waiting cannot mend."""
+
+
+class Leader:
+    """One tenure. `reached` is where the stream stands; `changes` counts what was written."""
+
+    def __init__(self, ledger: Ledger, ports: Ports, policy: Policy) -> None:
+        self.ledger = ledger
+        self.reached = _START
+        self.commit_microseconds = 0
+        self.changes = 0
+        self._ports = ports
+        self._policy = policy
+        self._dispatch = Dispatch(policy.parallelism)
+        self._events: deque[Event] = deque()
+        self._beats: dict[str, float] = {}
+        self._progress: dict[str, tuple[int, int]] = {}
+        self._fencing: dict[str, int | None] = {}
+        self._splitter: tuple[TableId, str, float] | None = None
+        self._written = 0
+        self._committed_at = 0.0
+
+    def step(self, now: float) -> bool:
+        """One turn.
+
+        Args:
+            now: seconds of a clock that never goes back.
+
+        Returns:
+            True when it did something; False when the caller may wait for news.
+
+        Raises:
+            HeadraceError: the tenure is over.
+        """
+        worked = self._take_events()
+        if self.ledger.in_transaction:
+            return worked
+        worked |= self._take_records()
+        worked |= self._take_questions(now)
+        self._finish_fences()
+        self._end_holds()
+        self._suspect(now)
+        self._send_hints(now)
+        return self._commit_if_due(now, idle=not self._events) or worked
+
+    def finish(self) -> None:
+        """Commits what is whole, on the way out; what is not whole is left to the next tenure."""
+        if not self.ledger.in_transaction:
+            self._commit()
+
+    def progress(self) -> dict[str, tuple[int, int]]:
+        """Rows and bytes that the running attempts say they have read."""
+        return {attempt: self._progress.get(attempt, (0, 0)) for _, attempt in self.ledger.claims()}
+
+    # The stream.
+
+    def _take_events(self) -> bool:
+        """Handles what has arrived, and stops only between transactions, unless the rest has not arrived yet."""
+        left = _EVENTS_PER_STEP
+        while left > 0 or self.ledger.in_transaction:
+            if not self._events:
+                self._events.extend(self._ports.stream.events())
+            if not self._events:
+                break
+            self._handle(self._events.popleft())
+            left -= 1
+            if not self.ledger.in_transaction and self._written >= self._policy.commit_messages:
+                break
+        return left < _EVENTS_PER_STEP
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case RowChanges(changes):
+                self._absorb(changes)
+            case TransactionBegin(gtid, _, _, commit_microseconds):
+                self._begin(gtid)
+                self.commit_microseconds = commit_microseconds
+            case TransactionEnd():
+                self.ledger.end()
+            case Statement(database, sql):
+                self._statement(database, sql)
+            case Rotate(file, position) | Heartbeat(file, position):
+                self.reached = Coordinates(file, position)
+                return
+        if event.end_position:
+            self.reached = Coordinates(self.reached.file, event.end_position)
+
+    def _begin(self, gtid: str | None) -> None:
+        if gtid is None:
+            raise UnsupportedEvent(
+                f"The binlog has a transaction without a GTID before {self.reached}.",
+                "Set gtid_mode=ON on the server (not ON_PERMISSIVE), then resume the job.",
+            )
+        self.ledger.begin(Gtid.parse(gtid))
+
+    def _absorb(self, changes: tuple[Change, ...]) -> None:
+        table = changes[0].table
+        held = self.ledger.held_ranges(table)
+        places = None
+        if held:
+            schema = self.ledger.tables[table].table
+            if needs_server_order(schema):
+                places = self._ports.source.place(schema, [change.chunk_key for change in changes], held)
+        self._write(self.ledger.absorb(changes, places))
+
+    def _write(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._ports.sink.write(self.ledger.tables[change.table].topic, change.key, change.value)
+            self._written += 1
+            self.changes += 1
+
+    def _statement(self, database: str, sql: str) -> None:
+        verdict = judge(database, sql, self.ledger.tables)
+        hint = "Cancel the job and submit it again: its tables are then read anew with their present columns."
+        if verdict.stop:
+            raise SchemaChanged(f"{verdict.stop}, which the job cannot follow (before {self.reached}).", hint)
+        for table in verdict.recheck:
+            if self._ports.source.current(table) != self.ledger.tables[table].table:
+                raise SchemaChanged(f"The columns or keys of {table} changed (before {self.reached}).", hint)
+
+    # Records and questions.
+
+    def _take_records(self) -> bool:
+        records = self._ports.log.poll()
+        for key, value in records:
+            self._take_record(key, value)
+        return bool(records)
+
+    def _take_record(self, key: bytes, value: bytes | None) -> None:
+        # Our own records come by as well; only done-marks say something new.
+        if not key.startswith(b'["done"'):
+            return
+        record = decode_record(key, value)
+        if isinstance(record, DoneMark):
+            self.ledger.done(record.chunk, record.attempt, record.rows)
+
+    def _take_questions(self, now: float) -> bool:
+        questions = self._ports.mail.receive()
+        for question in questions:
+            self._take_question(question, now)
+        return bool(questions)
+
+    def _take_question(self, question: Question, now: float) -> None:
+        match question:
+            case AskChunk(chunk, attempt, _):
+                self._admit(chunk, attempt, now)
+            case AskSplit(table, attempt, _):
+                self._admit_splitter(table, attempt, now)
+            case Beat(attempt, rows, size):
+                if attempt in self._beats:
+                    self._beats[attempt] = now
+                    self._progress[attempt] = (rows, size)
+            case Bounds():
+                self._take_bounds(question, now)
+            case GaveUp():
+                self._gave_up(question)
+
+    def _admit(self, chunk: ChunkId, attempt: str, now: float) -> None:
+        if attempt in self._beats:
+            return  # the question came twice
+        refusal = self.ledger.ask(chunk, attempt)
+        if refusal is None:
+            self._beats[attempt] = now
+        else:
+            self._dispatch.refused(chunk)
+            self._ports.mail.answer(Refused(attempt, refusal.reason))
+
+    def _admit_splitter(self, table: TableId, attempt: str, now: float) -> None:
+        if table != self._to_split(now):
+            self._ports.mail.answer(Refused(attempt, "not to be split now"))
+            return
+        record = self.ledger.tables[table]
+        self._splitter = (table, attempt, now)
+        rows = self._policy.chunk_rows[table]
+        self._ports.mail.answer(SplitTable(attempt, record.table, record.split_at, rows, record.rows_estimate))
+
+    def _take_bounds(self, found: Bounds, now: float) -> None:
+        taken = self.ledger.split(found.table, found.after, found.bounds, found.finished)
+        if self._splitter and self._splitter[1] == found.attempt:
+            # A result that does not fit means that another splitter was at work: that one goes on.
+            self._splitter = (found.table, found.attempt, now) if taken and not found.finished else None
+
+    def _gave_up(self, message: GaveUp) -> None:
+        known = message.attempt in self._beats or (self._splitter is not None and self._splitter[1] == message.attempt)
+        if not known:
+            return
+        if message.fatal:
+            raise WorkerFailed(f"A snapshot worker stopped with {message.error}: {message.message}", message.hint)
+        if message.attempt in self._beats:
+            self._beats[message.attempt] = float("-inf")
+        else:
+            self._splitter = None
+
+    # Holds, fences, hints.
+
+    def _end_holds(self) -> None:
+        if self.ledger.wants_binlog_end:
+            self.ledger.binlog_end(self._ports.source.binlog_end())
+        self._write(self.ledger.ripe(self.reached))
+
+    def _suspect(self, now: float) -> None:
+        claims = {attempt for _, attempt in self.ledger.claims()}
+        self._beats = {attempt: at for attempt, at in self._beats.items() if attempt in claims}
+        self._progress = {attempt: seen for attempt, seen in self._progress.items() if attempt in claims}
+        for attempt, at in self._beats.items():
+            if now - at > self._policy.silence and attempt not in self._fencing:
+                self._fencing[attempt] = None
+                self._ports.fencer.start(attempt)
+
+    def _finish_fences(self) -> None:
+        """A fenced attempt is judged once the state topic was read to its end as of after the fence (rule 7)."""
+        self._fencing.update(self._ports.fencer.fenced())
+        for chunk, attempt in self.ledger.claims():
+            end = self._fencing.get(attempt)
+            if end is not None and self._ports.log.position >= end:
+                self._write(self.ledger.fenced(chunk, attempt))
+        claims = {attempt for _, attempt in self.ledger.claims()}
+        self._fencing = {attempt: end for attempt, end in self._fencing.items() if attempt in claims}
+
+    def _to_split(self, now: float) -> TableId | None:
+        if self._splitter and now - self._splitter[2] <= self._policy.split_silence:
+            return None
+        for record in self.ledger.unsplit():
+            return record.table.id
+        return None
+
+    def _send_hints(self, now: float) -> None:
+        waiting = self.ledger.waiting(self._dispatch.window)
+        for hint in self._dispatch.due(waiting, self.ledger.claimed, self._to_split(now), now):
+            self._ports.hints.send(hint)
+
+    # Commits.
+
+    def _commit_if_due(self, now: float, *, idle: bool) -> bool:
+        age = now - self._committed_at
+        if not (
+            self.ledger.urgent or self.ledger.dirty or self._load_is_due(age, idle=idle) or self._position_is_due(age)
+        ):
+            return False
+        self._commit()
+        self._committed_at = now
+        return True
+
+    def _load_is_due(self, age: float, *, idle: bool) -> bool:
+        full = self._written >= self._policy.commit_messages or age >= self._policy.commit_interval
+        return self._ports.sink.pending and (idle or full)
+
+    def _position_is_due(self, age: float) -> bool:
+        return self.ledger.moved and age >= self._policy.position_interval
+
+    def _commit(self) -> None:
+        self._ports.sink.commit(self.ledger.checkpoint())
+        self._written = 0
+        for grant in self.ledger.committed():
+            self._ports.mail.answer(self._order(grant))
+
+    def _order(self, grant: Grant) -> ReadChunk:
+        record = self.ledger.tables[grant.chunk.table]
+        return ReadChunk(grant.attempt, record.table, record.topic, grant.range, grant.low)

@@ -1,0 +1,125 @@
+"""What the leader needs of the world, as small contracts. The real ones are adapters of shared, wired in
+`workers.binlog.tenure`; the simulation brings its own. None of these calls waits, but for `commit` and the questions
+to MySQL, which are short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from scheduler.dispatch import Hint
+from shared.machines.ledger import HeldRange, Record
+from shared.model.binlog import Event
+from shared.model.change import ChunkKey
+from shared.model.orders import Answer, Question
+from shared.model.position import Coordinates
+from shared.model.schema import Table, TableId
+
+
+class Stream(Protocol):
+    """The one binlog connection of the job."""
+
+    def events(self) -> Sequence[Event]:
+        """The events that have arrived, in binlog order; raises when the connection is lost."""
+
+
+class Sink(Protocol):
+    """The leader's transactional producer."""
+
+    @property
+    def pending(self) -> bool:
+        """True when messages wait for a commit."""
+
+    def write(self, topic: str, key: bytes, value: bytes | None) -> None:
+        """Writes inside the open transaction."""
+
+    def commit(self, records: Iterable[Record]) -> None:
+        """Writes state records and commits; raises when the outcome is not known to be a commit."""
+
+
+class Log(Protocol):
+    """The job's state topic, read committed."""
+
+    position: int
+
+    def poll(self) -> list[Record]:
+        """The committed records that have arrived."""
+
+
+class Mail(Protocol):
+    """Questions of workers, and answers to them. May lose or double anything."""
+
+    def receive(self) -> list[Question]:
+        """The questions that have arrived."""
+
+    def answer(self, answer: Answer) -> None:
+        """Sends an answer to the attempt that it names."""
+
+
+class Source(Protocol):
+    """Questions to MySQL, on the leader's one SQL connection."""
+
+    def binlog_end(self) -> Coordinates:
+        """Where the binlog ends now."""
+
+    def place(self, table: Table, keys: Sequence[ChunkKey], ranges: Sequence[HeldRange]) -> list[int | None]:
+        """For each key the number of the range that it falls into, in the server's own order."""
+
+    def current(self, table: TableId) -> Table | None:
+        """The table as the catalog has it now; None when it is gone."""
+
+
+class Fencer(Protocol):
+    """Ends attempts for good (rule 7), off the leader's path."""
+
+    def start(self, attempt: str) -> None:
+        """Begins to fence an attempt."""
+
+    def fenced(self) -> list[tuple[str, int]]:
+        """Attempts that are fenced now, each with the state topic's high watermark as of after its fence."""
+
+
+class Hints(Protocol):
+    """The queue of Celery."""
+
+    def send(self, hint: Hint) -> None:
+        """Sends a hint; losing it is harmless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All of them."""
+
+    stream: Stream
+    sink: Sink
+    log: Log
+    mail: Mail
+    source: Source
+    fencer: Fencer
+    hints: Hints
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The leader's pace. Times in seconds."""
+
+    parallelism: int
+    chunk_rows: dict[TableId, int]
+    """Rows per chunk of each table, from the plan: rows and bytes are both bounded."""
+    silence: float = 5.0
+    """A reader without a heartbeat for this long is suspected and fenced; being wrong costs one attempt."""
+    split_silence: float = 30.0
+    """A splitter without a result for this long is taken for dead."""
+    commit_messages: int = 50_000
+    """Under load, a transaction is committed after this many messages (docs/performance.md): commits cost less than
+    3 % from there on."""
+    commit_interval: float = 0.2
+    """Under load, a transaction is committed after this time at the latest."""
+    position_interval: float = 1.0
+    """While nothing concerns the job, the position alone is stored this often."""
+
+
+#: A status as `scheduler status` prints it: plain JSON values.
+Status = dict[str, Any]

@@ -1,0 +1,71 @@
+"""What a logged statement (DDL) means for the job's tables. Pure: text in, verdict out.
+
+No DDL is parsed. A statement that names none of the job's tables is harmless. One that names some makes the leader
+compare those tables with the catalog; emptying or dropping statements stop the job, since their effect on rows is not
+in the binlog as row changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from shared.model.schema import TableId
+
+_COMMENT = re.compile(r"/\*(?!!).*?\*/|(?:--\s|#)[^\n]*", re.DOTALL)
+_VERB = re.compile(r"\W*(?:/\*!\d*\s*)?(\w+)")
+_WORD = re.compile(r"`((?:[^`]|``)+)`|\"((?:[^\"]|\"\")+)\"|([\w$]+)")
+_ROWS_VANISH = frozenset({"TRUNCATE", "DROP", "RENAME"})
+_ROWS_CHANGE = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "CALL", "DO"})
+_NEVER_TABLES = frozenset({"GRANT", "REVOKE", "SET", "ANALYZE", "FLUSH", "OPTIMIZE", "REPAIR"})
+_NOT_A_TABLE = re.compile(
+    r"\W*(?:CREATE|ALTER|DROP)\s+(?:OR\s+REPLACE\s+)?(?:DEFINER\s*=\s*\S+\s+)?(?:SQL\s+SECURITY\s+\w+\s+)?"
+    r"(?:USER|ROLE|VIEW|FUNCTION|PROCEDURE|TRIGGER|EVENT|SERVER|TABLESPACE|RESOURCE|(?:UNIQUE\s+|FULLTEXT\s+|SPATIAL\s+)?INDEX)\b",
+    re.IGNORECASE,
+)
+_DATABASE = re.compile(r"\W*DROP\s+(?:DATABASE|SCHEMA)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`stop` says why the job must stop; otherwise `recheck` are the tables to compare with the catalog."""
+
+    stop: str = ""
+    recheck: tuple[TableId, ...] = ()
+
+
+def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdict:
+    """The verdict on one statement.
+
+    Args:
+        default_database: the session's database, which unqualified names belong to.
+        sql: the statement as it was logged.
+        tables: the job's tables.
+    """
+    text = _COMMENT.sub(" ", sql)
+    found = _VERB.match(text)
+    verb = found[1].upper() if found else ""
+    if verb in _NEVER_TABLES or _NOT_A_TABLE.match(text):
+        return Verdict()
+    words = {(a or b or c).replace("``", "`").lower() for a, b, c in _WORD.findall(text)}
+    named = tuple(t for t in tables if t.table.lower() in words and _database_fits(t, default_database, words))
+    if _DATABASE.match(text):
+        named = tuple(t for t in tables if t.database.lower() in words)
+    if not named:
+        return Verdict()
+    if verb in _ROWS_VANISH:
+        return Verdict(stop=f"{verb} reached {named[0]}")
+    if verb in _ROWS_CHANGE:
+        return Verdict(stop=f"{verb} on {named[0]} was logged as a statement, not as rows")
+    if verb == "ALTER" and re.search(
+        r"\b(?:TRUNCATE|DROP|EXCHANGE|DISCARD|IMPORT)\s+(?:PARTITION|TABLESPACE)\b", text, re.I
+    ):
+        return Verdict(stop=f"ALTER TABLE … PARTITION or TABLESPACE reached {named[0]}")
+    if verb == "ALTER" and re.search(r"\bRENAME\s+(?!COLUMN|INDEX|KEY)", text, re.IGNORECASE):
+        return Verdict(stop=f"ALTER TABLE … RENAME reached {named[0]}")
+    return Verdict(recheck=named)
+
+
+def _database_fits(table: TableId, default_database: str, words: Collection[str]) -> bool:
+    return table.database.lower() == default_database.lower() or table.database.lower() in words

@@ -1,0 +1,89 @@
+"""One attempt at one chunk (DESIGN rules 2 and 4). Written as a generator that pauses wherever it waits or has done
+a step, so that the process runs it straight through and the simulation lets the world go on in between.
+
+Any error, fence or unknown commit outcome ends the attempt; its id is never used again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+from shared.machines.ledger import DoneMark, Record, encode_record
+from shared.model.change import EncodedRow
+from shared.model.chunk import ChunkId
+from shared.model.orders import Answer, AskChunk, ReadChunk, Refused
+from shared.model.position import GtidSet
+
+
+class AttemptSink(Protocol):
+    """A producer with a fresh transactional id, initialised before anybody asks for admission."""
+
+    transactional_id: str
+
+    def write(self, topic: str, key: bytes, value: bytes | None) -> None:
+        """Writes inside the attempt's one transaction."""
+
+    def commit(self, records: Iterable[Record]) -> None:
+        """Writes the done-mark and commits."""
+
+
+class Desk(Protocol):
+    """The way to the leader and back."""
+
+    def ask(self, question: AskChunk) -> None:
+        """Sends the question; it may be lost."""
+
+    def answer(self, attempt: str) -> Answer | None:
+        """The leader's answer, None when none has come yet."""
+
+    def beat(self, attempt: str, rows: int, size: int) -> None:
+        """Tells the leader that the attempt is alive; cheap enough for every batch."""
+
+
+class Reader(Protocol):
+    """The one connection that waits and then reads."""
+
+    def executed(self, low: GtidSet) -> bool:
+        """True once the server has executed all of it; waits a while for that."""
+
+    def read(self, order: ReadChunk) -> Iterator[list[EncodedRow]]:
+        """All rows of the range in one consistent read, a batch at a time."""
+
+
+class Outcome(NamedTuple):
+    """How the attempt ended without an error."""
+
+    read: bool
+    rows: int = 0
+    bytes: int = 0
+    reason: str = ""
+
+
+def attempt_chunk(
+    chunk: ChunkId, worker: str, sink: AttemptSink, desk: Desk, reader: Reader
+) -> Generator[None, None, Outcome]:
+    """Asks, waits for P, reads, writes, commits.
+
+    Raises:
+        HeadraceError: the attempt is over; the caller reports it and retires the id.
+    """
+    attempt = sink.transactional_id
+    desk.ask(AskChunk(chunk, attempt, worker))
+    while (answer := desk.answer(attempt)) is None:
+        yield
+    if not isinstance(answer, ReadChunk):
+        return Outcome(read=False, reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
+    while not reader.executed(answer.low):
+        desk.beat(attempt, 0, 0)
+        yield
+    rows = size = 0
+    for batch in reader.read(answer):
+        for key, value in batch:
+            sink.write(answer.topic, key, value)
+            size += len(key) + len(value)
+        rows += len(batch)
+        desk.beat(attempt, rows, size)
+        yield
+    sink.commit([encode_record(DoneMark(chunk, attempt, rows))])
+    return Outcome(read=True, rows=rows, bytes=size)
