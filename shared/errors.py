@@ -28,6 +28,7 @@ class HeadraceError(Exception):
     Args:
         message: what went wrong and where, one sentence.
         hint: how to mend it, one sentence; may be empty where there is nothing to mend.
+
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -67,6 +68,7 @@ class InvalidJob(NeedsOperator):
         message: what is wrong.
         hint: how to mend it.
         path: where in the file, such as `source.server-id` or `route[1].sink-table`; empty when it is no one place.
+
     """
 
     def __init__(self, message: str, hint: str = "", path: str = "") -> None:

@@ -1,8 +1,9 @@
 """What a binlog says, event by event, once it is decoded: the codec's words to the leader.
 
-Law of this file: plain records. Each carries `timestamp` (seconds since 1970 from the event's header, 0 where the
-server made the event up) and `end_position` (the offset in the binlog file behind the event; 64 bits, although the
-header has 32; of a compressed transaction the end of its envelope). Made by `shared.codec`, read by `workers.binlog`.
+Law of this file: plain records. Each carries `timestamp` (seconds since 1970 from the event's
+header, 0 where the server made the event up) and `end_position` (the offset in the binlog file
+behind the event; 64 bits, although the header has 32; of a compressed transaction the end of its
+envelope). Made by `shared.codec`, read by `workers.binlog`.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ class Rotate(NamedTuple):
 class TransactionBegin(NamedTuple):
     """A transaction (or a DDL statement) starts.
 
-    `gtid` is `uuid:number` or `uuid:tag:number`, None when the server gave none. `commit_microseconds` is the time of
-    the commit on this server since 1970, 0 where the server did not say.
+    `gtid` is `uuid:number` or `uuid:tag:number`, None when the server gave none.
+    `commit_microseconds` is the time of the commit on this server since 1970, 0 where the server
+    did not say.
     """
 
     gtid: str | None
@@ -43,9 +45,11 @@ class RowChanges(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """A statement in the binlog that is no transaction plumbing: DDL, or a change logged as a statement.
+    """A statement in the binlog that is no transaction plumbing: DDL, or a change logged as a
+    statement.
 
-    `database` is the statement's default database, which the tables that it names need not belong to.
+    `database` is the statement's default database, which the tables that it names need not belong
+    to.
     """
 
     database: str

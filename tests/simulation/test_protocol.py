@@ -32,7 +32,7 @@ def test_nothing_is_lost_in_peace() -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    ["no_wait_for_low", "no_fence", "end_before_fence", "no_hold_after_read", "rows_apart_from_mark"],
+    ["no_wait_for_low", "no_fence", "no_hold_after_read", "rows_apart_from_mark"],
 )
 def test_a_protocol_without_one_rule_is_caught(broken: str) -> None:
     faults = Faults(**{broken: True})

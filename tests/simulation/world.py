@@ -163,7 +163,7 @@ class World:
         log = MemoryLog(self.kafka, STATE)
         state = yield from take_over(sink, log, self.fence_all)
         if state.position is None:
-            records = [TableRecord(table, table.id.table, ROWS) for table in TABLES]
+            records = [TableRecord(table, table.id.table, ROWS, 3) for table in TABLES]
             state = first_records(self.mysql.executed(), "server", records)
             ledger = Ledger(state, 1, "server", self.parallelism, MemoryHold, fresh=True)
         else:
@@ -171,7 +171,7 @@ class World:
             ledger = Ledger(state, state.position.epoch + 1, "server", self.parallelism, MemoryHold)
         stream = SlowStream(MemoryStream(self.mysql, ledger.stream_from), self)
         ports = Ports(stream, sink, log, Post(self), Source(self), Fencer(self), Hints(self))
-        self.leaders[name] = leader = Leader(ledger, ports, Policy(self.parallelism, {t.id: 3 for t in TABLES}))
+        self.leaders[name] = leader = Leader(ledger, ports, Policy(self.parallelism))
         yield
         while True:
             leader.step(self.now)

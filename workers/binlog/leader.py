@@ -203,8 +203,9 @@ class Leader:
             return
         record = self.ledger.tables[table]
         self._splitter = (table, attempt, now)
-        rows = self._policy.chunk_rows[table]
-        self._ports.mail.answer(SplitTable(attempt, record.table, record.split_at, rows, record.rows_estimate))
+        self._ports.mail.answer(
+            SplitTable(attempt, record.table, record.split_at, record.chunk_rows, record.rows_estimate)
+        )
 
     def _take_bounds(self, found: Bounds, now: float) -> None:
         taken = self.ledger.split(found.table, found.after, found.bounds, found.finished)

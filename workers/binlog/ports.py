@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from scheduler.dispatch import Hint
 from shared.machines.ledger import HeldRange, Record
@@ -106,8 +106,6 @@ class Policy:
     """The leader's pace. Times in seconds."""
 
     parallelism: int
-    chunk_rows: dict[TableId, int]
-    """Rows per chunk of each table, from the plan: rows and bytes are both bounded."""
     silence: float = 5.0
     """A reader without a heartbeat for this long is suspected and fenced; being wrong costs one attempt."""
     split_silence: float = 30.0
@@ -119,7 +117,3 @@ class Policy:
     """Under load, a transaction is committed after this time at the latest."""
     position_interval: float = 1.0
     """While nothing concerns the job, the position alone is stored this often."""
-
-
-#: A status as `scheduler status` prints it: plain JSON values.
-Status = dict[str, Any]

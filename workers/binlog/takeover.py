@@ -12,8 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import Protocol
 
+from shared.errors import Unavailable
 from shared.machines.ledger import ChunkRecord, PositionRecord, Record, StoredState, TableRecord, decode_record
 from shared.model.position import GtidSet
+
+#: Polls that bring nothing before a takeover starts over; a poll of the real log waits 0.1 s.
+_FRUITLESS_POLLS = 300
 
 
 class OpeningSink(Protocol):
@@ -29,7 +33,9 @@ class OpeningSink(Protocol):
 class OpeningLog(Protocol):
     """The state topic, read committed from its beginning."""
 
-    position: int
+    @property
+    def position(self) -> int:
+        """The offset up to which everything committed was handed out."""
 
     def poll(self) -> list[Record]:
         """The committed records that have arrived."""
@@ -69,9 +75,15 @@ def take_over(
 
 
 def _read_to(end: int, log: OpeningLog, state: StoredState) -> Generator[None, None, None]:
+    fruitless = 0
     while log.position < end:
+        before = log.position
         for key, value in log.poll():
             state.fold(key, value)
+        fruitless = fruitless + 1 if log.position == before else 0
+        if fruitless > _FRUITLESS_POLLS:
+            # A still newer leader may have died in its transaction: only opening the id again ends that.
+            raise Unavailable("The state topic cannot be read to its end: a transaction stays open in it.")
         yield
 
 

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 
 from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.sink import discard
-from shared.errors import SinkRefused, Unavailable
+from shared.errors import HeadraceError, SinkRefused, Unavailable
 
 _TIMEOUT_SECONDS = 30.0
 
@@ -50,6 +50,11 @@ class Topics:
         with translated("asking for the cluster's brokers"):
             return len(self._admin.list_topics(timeout=_TIMEOUT_SECONDS).brokers)
 
+    def names(self) -> frozenset[str]:
+        """The names of all topics that we may see."""
+        with translated("listing topics"):
+            return frozenset(self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics)
+
     def describe(self, names: Iterable[str]) -> dict[str, TopicState]:
         """Those of the named topics that exist."""
         with translated("listing topics"):
@@ -62,6 +67,10 @@ class Topics:
     def validate(self, specs: Iterable[TopicSpec]) -> None:
         """Asks the cluster whether it would create these topics; creates nothing."""
         self._create(specs, validate_only=True)
+
+    def refusals(self, specs: Iterable[TopicSpec]) -> dict[str, HeadraceError]:
+        """Why the cluster would not create these topics, by name; creates nothing."""
+        return self._created(specs, validate_only=True)
 
     def ensure(self, specs: Iterable[TopicSpec]) -> None:
         """Creates the missing topics and waits until each has leaders."""
@@ -83,16 +92,22 @@ class Topics:
                 future.result()
 
     def _create(self, specs: Iterable[TopicSpec], *, validate_only: bool) -> None:
+        for error in self._created(specs, validate_only=validate_only).values():
+            raise error
+
+    def _created(self, specs: Iterable[TopicSpec], *, validate_only: bool) -> dict[str, HeadraceError]:
         new = [NewTopic(s.name, s.partitions or -1, s.replication_factor or -1, config=dict(s.config)) for s in specs]
         if not new:
-            return
+            return {}
         futures = self._admin.create_topics(new, request_timeout=_TIMEOUT_SECONDS, validate_only=validate_only)
+        errors: dict[str, HeadraceError] = {}
         for name, future in futures.items():
             try:
                 future.result()
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise translate(error.args[0], f"creating topic {name}") from None
+                    errors[name] = translate(error.args[0], f"creating topic {name}")
+        return errors
 
     def _await_leaders(self, names: set[str]) -> None:
         deadline = time.monotonic() + _TIMEOUT_SECONDS

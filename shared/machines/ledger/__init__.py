@@ -28,6 +28,7 @@ from shared.machines.ledger.records import (
     decode_record,
     encode_record,
 )
+from shared.machines.ledger.summary import summary
 
 __all__ = [
     "ChunkRecord",
@@ -44,4 +45,5 @@ __all__ = [
     "TableRecord",
     "decode_record",
     "encode_record",
+    "summary",
 ]

@@ -104,7 +104,7 @@ class Ledger:
         self.tables: dict[TableId, TableRecord] = dict(state.tables)
         self.epoch = epoch
         self._server_uuid = server_uuid
-        self._parallelism = parallelism
+        self.parallelism = parallelism
         self._new_hold = new_hold
         self._gtid: Gtid | None = None
         self._replayed = False
@@ -234,7 +234,7 @@ class Ledger:
         chunk = self._waiting.get(chunk_id)
         if chunk is None:
             return Refusal(chunk_id, attempt, "not waiting")
-        if self.claimed >= self._parallelism:
+        if self.claimed >= self.parallelism:
             return Refusal(chunk_id, attempt, "parallelism reached")
         del self._waiting[chunk_id]
         chunk.state, chunk.attempt, chunk.since = ChunkState.CLAIMED, attempt, self.processed

@@ -33,11 +33,12 @@ class PositionRecord:
 
 @dataclass(frozen=True, slots=True)
 class TableRecord:
-    """A table of the job. `chunks` counts those named so far; the next bound follows `split_at`."""
+    """A table of the job. `chunks` counts those named so far; the next bound follows `split_at`, `chunk_rows` on."""
 
     table: Table
     topic: str
     rows_estimate: int
+    chunk_rows: int
     chunks: int = 0
     split_at: ChunkKey | None = None
     split_done: bool = False
@@ -145,6 +146,7 @@ def _table_body(record: TableRecord) -> dict[str, Any]:
         "schema": table_to_json(record.table),
         "topic": record.topic,
         "rows_estimate": record.rows_estimate,
+        "chunk_rows": record.chunk_rows,
         "chunks": record.chunks,
         "split_at": bound_to_json(record.split_at),
         "split_done": record.split_done,
@@ -183,7 +185,8 @@ def _decode(key: list[Any], body: dict[str, Any]) -> _StateRecord:
             return PositionRecord(GtidSet.parse(body["processed"]), body["epoch"], body["server_uuid"])
         case ["table", _, _]:
             fields = {
-                name: body[name] for name in ("topic", "rows_estimate", "chunks", "split_done", "released", "rows")
+                name: body[name]
+                for name in ("topic", "rows_estimate", "chunk_rows", "chunks", "split_done", "released", "rows")
             }
             return TableRecord(table_from_json(body["schema"]), split_at=bound_from_json(body["split_at"]), **fields)
         case ["chunk", str(database), str(table), int(number)]:

@@ -1,0 +1,173 @@
+"""A connection to MySQL: opened, set up, counted, and its errors turned into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import CR, ER
+from pymysql.cursors import Cursor, SSCursor
+
+from shared.errors import Bug, HeadraceError, NeedsOperator, PreflightFailed, Unavailable
+
+#: One row as the text protocol sends it; no converter has touched it.
+RawRow: TypeAlias = tuple[bytes | None, ...]
+
+#: A session forgets a query that MySQL has not answered for this long.
+_READ_TIMEOUT_SECONDS = 120
+
+#: Rows handed on at a time.
+_BATCH_ROWS = 1000
+
+_DENIED = frozenset(
+    {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR, ER.SPECIFIC_ACCESS_DENIED_ERROR}
+)
+_GONE = frozenset({ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR, ER.BAD_FIELD_ERROR})
+
+
+@dataclass(frozen=True, slots=True)
+class MysqlTarget:
+    """Where the server is and who we are there. The password stays out of every repr."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    connect_timeout_seconds: float = 30.0
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Session:
+    """One SQL connection, read only, in UTC and utf8mb4.
+
+    Args:
+        target: the server.
+        purpose: what the connection is for; MySQL shows it in performance_schema.session_connect_attrs.
+
+    Raises (every method): Unavailable when MySQL does not answer, NeedsOperator when it refuses.
+    """
+
+    def __init__(self, target: MysqlTarget, purpose: str) -> None:
+        self._target = target
+        with translated(target, "connecting"):
+            self._connection: Connection[Cursor] = pymysql.connect(**connect_arguments(target, purpose))
+        self.queries = 0
+        # NO_BACKSLASH_ESCAPES and ANSI_QUOTES would change how our own literals are read.
+        self.query("SET SESSION time_zone = '+00:00', sql_mode = ''")
+        self.query("SET SESSION TRANSACTION READ ONLY")
+
+    def query(self, sql: str) -> list[RawRow]:
+        """All rows of a short query."""
+        self.queries += 1
+        with translated(self._target, "querying"), self._connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+    def scalar(self, sql: str) -> str:
+        """The only cell of a query, as text; the empty text for NULL or no row."""
+        rows = self.query(sql)
+        cell = rows[0][0] if rows else None
+        return "" if cell is None else cell.decode()
+
+    def named(self, sql: str) -> list[dict[str, str]]:
+        """Rows of a short query by lower-case column name, NULL as the empty text."""
+        self.queries += 1
+        with translated(self._target, "querying"), self._connection.cursor() as cursor:
+            cursor.execute(sql)
+            names = [item[0].lower() for item in cursor.description or ()]
+            rows: list[RawRow] = list(cursor.fetchall())
+        cells = ([b"" if cell is None else cell for cell in row] for row in rows)
+        return [dict(zip(names, (cell.decode() for cell in row), strict=True)) for row in cells]
+
+    def stream(self, sql: str, batch_bytes: int) -> Iterator[list[RawRow]]:
+        """The rows of a long query in batches, unbuffered: memory holds one batch of about `batch_bytes` and a row.
+
+        A stream that is not read to its end costs the connection: MySQL could only be asked to send all the rest.
+        """
+        self.queries += 1
+        cursor = self._connection.cursor(SSCursor)
+        ended = False
+        try:
+            with translated(self._target, "reading"):
+                cursor.execute(sql)
+            while batch := self._batch(cursor, batch_bytes):
+                yield batch
+            ended = True
+        finally:
+            if not ended:
+                self.close()
+
+    def _batch(self, cursor: SSCursor, batch_bytes: int) -> list[RawRow]:
+        rows: list[RawRow] = []
+        size = 0
+        with translated(self._target, "reading"):
+            while size < batch_bytes and len(rows) < _BATCH_ROWS:
+                row: RawRow | None = cursor.fetchone()
+                if row is None:
+                    break
+                rows.append(row)
+                size += sum(map(len, filter(None, row)))
+        return rows
+
+    def close(self) -> None:
+        """Ends the connection without a farewell that could block."""
+        self._connection._force_close()  # type: ignore[attr-defined]
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def connect_arguments(target: MysqlTarget, purpose: str) -> dict[str, Any]:
+    """PyMySQL's arguments: raw bytes out, no converter, TLS as the server offers it."""
+    return {
+        "host": target.host,
+        "port": target.port,
+        "user": target.user,
+        "password": target.password,
+        "charset": "utf8mb4",
+        "use_unicode": False,
+        "conv": {},
+        "autocommit": True,
+        "connect_timeout": max(1, round(target.connect_timeout_seconds)),
+        "read_timeout": _READ_TIMEOUT_SECONDS,
+        "write_timeout": _READ_TIMEOUT_SECONDS,
+        "program_name": f"headrace {purpose}",
+    }
+
+
+@contextmanager
+def translated(target: MysqlTarget, doing: str) -> Iterator[None]:
+    """Turns PyMySQL's errors into ours; the texts hold no data of tables and no secret."""
+    try:
+        yield
+    except pymysql.MySQLError as error:
+        raise _translate(error, target, doing) from None
+    except OSError as error:
+        raise Unavailable(f"MySQL at {target} broke the connection while {doing}: {error}.") from None
+
+
+def _translate(error: pymysql.MySQLError, target: MysqlTarget, doing: str) -> HeadraceError:
+    code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    text = str(error.args[1]) if len(error.args) > 1 else type(error).__name__
+    message = f"MySQL at {target} failed {doing}: {text} ({code})."
+    if code in _DENIED:
+        return PreflightFailed(message, "Check source.username and source.password, and the user's GRANTs.")
+    if code in _GONE:
+        return NeedsOperator(message, "The table is not as the job knows it; cancel the job and submit it again.")
+    if code in (CR.CR_CONN_HOST_ERROR, CR.CR_UNKNOWN_HOST):
+        return Unavailable(message, "Check source.hostname and source.port, and that MySQL is running.")
+    if isinstance(error, pymysql.ProgrammingError):
+        return Bug(message)
+    return Unavailable(message)

@@ -1,0 +1,182 @@
+"""The one binlog connection of a job.
+
+mysql-replication opens it (registration, heartbeat, checksum); a thread reads its packets ahead into a bounded queue,
+and the codec's decoder turns them into events. What the library would do besides is shut off: its second connection,
+its own decoding (which loses compressed transactions and tags) and its silent reconnect to the first GTID set. A lost
+connection is an error here; the next tenure starts from the checkpoint.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import pymysql
+from pymysql.connections import Connection
+from pymysqlreplication import BinLogStreamReader
+
+from shared.adapters.mysql.dump import COM_BINLOG_DUMP_GTID, dump_gtid_packet
+from shared.adapters.mysql.session import MysqlTarget, connect_arguments, translated
+from shared.errors import BinlogLost, HeadraceError, Superseded, Unavailable
+from shared.model.binlog import Event
+from shared.model.position import GtidSet
+
+#: The server speaks at least this often, so that a dead connection is noticed and holds learn where the stream stands.
+HEARTBEAT_SECONDS = 1.0
+
+_DEAD_AFTER_SECONDS = 30
+
+#: Packets read ahead, in bytes; the socket's own buffers come on top.
+_AHEAD_BYTES = 32 * 1024 * 1024
+
+#: Packets decoded in one call of `events`.
+_PACKETS_PER_CALL = 256
+
+_FATAL_READING_BINLOG = 1236
+_SAME_REPLICA = "same server_uuid/server_id"
+
+
+class Decoder(Protocol):
+    """The codec's decoder: one binlog event in, decoded events out."""
+
+    def feed(self, packet: bytes) -> list[Event]:
+        """Decodes one event."""
+
+
+class _DumpConnection(Connection):
+    """PyMySQL's connection, whose dump command carries our GTID set."""
+
+    start: GtidSet
+    replica_id: int
+
+    def _write_bytes(self, data: bytes) -> None:
+        if data[4:5] == bytes([COM_BINLOG_DUMP_GTID]):
+            data = dump_gtid_packet(self.replica_id, self.start)
+        super()._write_bytes(data)  # type: ignore[misc]
+
+
+class _Reader(BinLogStreamReader):  # type: ignore[misc]
+    """The library's reader, of which only the opening is used."""
+
+    def open(self) -> Any:
+        """Connects, registers and sends the dump command; returns the connection."""
+        self._BinLogStreamReader__connect_to_stream()
+        return self._stream_connection
+
+
+class BinlogStream:
+    """All transactions that `start` lacks, in binlog order, and all that follow.
+
+    Args:
+        target: the server.
+        start: the GTID set of the checkpoint.
+        server_id: our id as a replica, from the job's range.
+        replica_uuid: the same for every tenure of a job: the server ends the connection of a predecessor that died.
+        decoder: the codec's decoder.
+        wake: called by the reading thread when something has arrived.
+
+    Raises (constructor and `events`): Superseded when another connection took our id; BinlogLost when the server has
+    purged what we need; Unavailable when the connection breaks.
+    """
+
+    def __init__(
+        self,
+        target: MysqlTarget,
+        start: GtidSet,
+        server_id: int,
+        replica_uuid: str,
+        decoder: Decoder,
+        wake: Callable[[], None],
+    ) -> None:
+        self._target = target
+        self._decoder = decoder
+        self._wake = wake
+        self._packets: deque[bytes] = deque()
+        self._ahead = 0
+        self._room = threading.Condition()
+        self._error: HeadraceError | None = None
+        self._closed = False
+        with translated(target, "opening the binlog"):
+            self._connection = _open(target, start, server_id, replica_uuid)
+        self._thread = threading.Thread(target=self._read, name="binlog", daemon=True)
+        self._thread.start()
+
+    def events(self) -> Sequence[Event]:
+        """The events that have arrived; some may wait for the next call."""
+        events: list[Event] = []
+        for _ in range(_PACKETS_PER_CALL):
+            with self._room:
+                if not self._packets:
+                    break
+                packet = self._packets.popleft()
+                self._ahead -= len(packet)
+                self._room.notify()
+            events += self._decoder.feed(packet)
+        if not events and self._error is not None and not self._packets:
+            raise self._error
+        return events
+
+    def close(self) -> None:
+        """Ends the connection and the thread."""
+        self._closed = True
+        with self._room:
+            self._room.notify_all()
+        self._connection._force_close()
+
+    def _read(self) -> None:
+        try:
+            while not self._closed:
+                with translated(self._target, "reading the binlog"):
+                    packet = self._connection._read_packet()
+                if packet.is_eof_packet():
+                    raise Unavailable(f"MySQL at {self._target} ended the binlog stream.")
+                self._put(packet.get_all_data()[1:])
+        except HeadraceError as error:
+            self._error = _named(error)
+            self._wake()
+
+    def _put(self, packet: bytes) -> None:
+        with self._room:
+            self._room.wait_for(lambda: self._ahead < _AHEAD_BYTES or self._closed)
+            self._packets.append(packet)
+            self._ahead += len(packet)
+        self._wake()
+
+
+def _open(target: MysqlTarget, start: GtidSet, server_id: int, replica_uuid: str) -> Any:
+    settings = connect_arguments(target, "binlog") | {"read_timeout": _DEAD_AFTER_SECONDS}
+
+    def connect(**arguments: Any) -> _DumpConnection:
+        connection = _DumpConnection(**{**arguments, "use_unicode": True, "conv": pymysql.converters.conversions})
+        connection.start, connection.replica_id = start, server_id
+        return connection
+
+    reader = _Reader(
+        connection_settings=settings,
+        pymysql_wrapper=connect,
+        server_id=server_id,
+        blocking=True,
+        # Only tells the library to send the GTID form of the dump command; `_DumpConnection` puts in the real set.
+        auto_position="00000000-0000-0000-0000-000000000000:1",
+        slave_uuid=replica_uuid,
+        slave_heartbeat=HEARTBEAT_SECONDS,
+        enable_logging=False,  # it would log the connection's password
+    )
+    return reader.open()
+
+
+def _named(error: HeadraceError) -> HeadraceError:
+    """The server puts several causes under one number; their texts tell them apart."""
+    text = error.message
+    if f"({_FATAL_READING_BINLOG})" not in text:
+        return error
+    if _SAME_REPLICA in text:
+        return Superseded(
+            text, "Another process of this job took over, or give the job its own source.server-id range."
+        )
+    return BinlogLost(
+        text,
+        "Raise binlog_expire_logs_seconds on the server; then cancel the job and submit it again to read its tables anew.",
+    )

@@ -1,0 +1,30 @@
+"""Every Redis key that headrace uses; no other file spells one. (Celery's own keys are Celery's.)"""
+
+from __future__ import annotations
+
+_PREFIX = "headrace:"
+
+
+def lease(job: str) -> str:
+    """String: the holder of the job's leadership; expires with the lease."""
+    return f"{_PREFIX}lease:{job}"
+
+
+def server_id(server: str, number: int) -> str:
+    """String: who uses this server-id on this MySQL server; expires with the lease."""
+    return f"{_PREFIX}server-id:{server}:{number}"
+
+
+def questions(job: str) -> str:
+    """List: what workers ask the job's leader."""
+    return f"{_PREFIX}questions:{job}"
+
+
+def answers(attempt: str) -> str:
+    """List: what the leader answers one attempt; expires soon."""
+    return f"{_PREFIX}answers:{attempt}"
+
+
+def status(job: str) -> str:
+    """String: the leader's latest status as JSON; expires soon."""
+    return f"{_PREFIX}status:{job}"

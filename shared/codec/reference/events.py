@@ -1,0 +1,384 @@
+"""The binlog as a stream of packets becomes events, without doing I/O.
+
+Law of this file: every event type is either decoded, or passed over by name because it cannot
+matter, or stops the job with a named error; nothing is skipped because it is not understood.
+Theory: a decoder lives as long as one connection. It remembers what later events depend on: the
+checksum algorithm (from each FORMAT_DESCRIPTION, never from a server variable), the TABLE_MAPs of
+the current transaction, and whether a transaction is open. Event layouts: MySQL's source,
+`libs/mysql/binlog/event`. Called by the binlog leader.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import zstandard
+
+from shared.codec.reference.gtid import plain_gtid, tagged_gtid
+from shared.codec.reference.json_text import VALUE_ERRORS
+from shared.codec.reference.payload import inner_events
+from shared.codec.reference.query import Phrase, parse_query, phrase_of
+from shared.codec.reference.rows import BoundRows, TableDecoder
+from shared.codec.reference.table_map import counted, packed_number, table_names
+from shared.errors import UnsupportedEvent
+from shared.model.binlog import (
+    Event,
+    Heartbeat,
+    Rotate,
+    RowChanges,
+    Statement,
+    TransactionBegin,
+    TransactionEnd,
+)
+from shared.model.schema import TableId
+
+_HEADER_BYTES = 19
+_CHECKSUM_BYTES = 4
+_CRC32 = 1
+_IGNORABLE = 0x80
+_BINLOG_VERSION = 4
+#: A rows event for no table, which only ends its statement.
+_NO_TABLE = 0xFFFFFF
+_GTID_HINT = (
+    "Start the job again from a checkpoint; if it stays, report it with the server's version."
+)
+
+_QUERY, _ROTATE, _FORMAT, _XID, _EXECUTE_LOAD_QUERY = 2, 4, 15, 16, 18
+_TABLE_MAP, _INCIDENT, _HEARTBEAT, _WRITE, _UPDATE, _DELETE = 19, 26, 27, 30, 31, 32
+_GTID, _ANONYMOUS_GTID, _XA_PREPARE, _PARTIAL_UPDATE = 33, 34, 38, 39
+_PAYLOAD, _HEARTBEAT_2, _TAGGED_GTID = 40, 41, 42
+
+#: Events that say nothing that we need.
+PASSED_OVER = {
+    3: "STOP",
+    5: "INTVAR",
+    9: "APPEND_BLOCK",
+    11: "DELETE_FILE",
+    13: "RAND",
+    14: "USER_VAR",
+    17: "BEGIN_LOAD_QUERY",
+    28: "IGNORABLE",
+    29: "ROWS_QUERY",
+    35: "PREVIOUS_GTIDS",
+    36: "TRANSACTION_CONTEXT",
+    37: "VIEW_CHANGE",
+}
+
+#: Events that we know and refuse: name and hint.
+REFUSED = {
+    **dict.fromkeys(
+        (20, 21, 22, 23, 24, 25),
+        ("a rows event of an old version", "Unset log_bin_use_v1_row_events on the source."),
+    ),
+    _INCIDENT: (
+        "INCIDENT: the source lost events",
+        "The binlog has a gap: copy all tables again with a new job.",
+    ),
+}
+
+
+class _Header(NamedTuple):
+    timestamp: int
+    kind: int
+    flags: int
+    end_position: int
+
+
+class EventDecoder:
+    """Decodes the events of one binlog connection.
+
+    `tables` is asked at every TABLE_MAP which decoder a table has now; None for tables that the job
+    does not want.
+    """
+
+    def __init__(self, tables: Callable[[TableId], TableDecoder | None]) -> None:
+        self._tables = tables
+        self._checksummed: bool | None = None  # None: no FORMAT_DESCRIPTION yet
+        self._position = 0
+        self._maps: dict[int, BoundRows | None] = {}
+        self._in_transaction = False
+        self._begun = False
+        self._changed = False
+        self._handlers: dict[int, Callable[[_Header, bytes], Iterator[Event]]] = {
+            _QUERY: self._query,
+            _EXECUTE_LOAD_QUERY: self._query,
+            _ROTATE: self._rotate,
+            _FORMAT: self._format,
+            _XID: self._commit,
+            _TABLE_MAP: self._table_map,
+            _WRITE: self._rows,
+            _UPDATE: self._rows,
+            _DELETE: self._rows,
+            _PARTIAL_UPDATE: self._partial_update,
+            _HEARTBEAT: self._heartbeat,
+            _HEARTBEAT_2: self._heartbeat_2,
+            _GTID: self._gtid,
+            _ANONYMOUS_GTID: self._gtid,
+            _TAGGED_GTID: self._gtid,
+            _XA_PREPARE: self._xa_prepare,
+            _PAYLOAD: self._payload,
+        }
+
+    def feed(self, packet: bytes) -> list[Event]:
+        """The events that one packet holds: none, one, or those of a whole compressed transaction.
+
+        `packet` is one binlog event as COM_BINLOG_DUMP sends it, without the leading OK byte.
+
+        Raises:
+            UnsupportedEvent: it cannot be decoded without guessing, or its checksum is wrong.
+            UnsupportedType: a value is not what its column can hold.
+            SchemaChanged: a table is not the one that the job knows.
+        """
+        return list(self.decode(packet))
+
+    def decode(self, packet: bytes) -> Iterator[Event]:
+        """As `feed`, but one event at a time, so that a large compressed transaction is never whole
+        in memory.
+        """
+        try:
+            header = self._header(packet)
+            body = self._body(header, packet)
+            yield from self._dispatch(header, body)
+        except (*VALUE_ERRORS, zstandard.ZstdError) as error:
+            kind = packet[4] if len(packet) > 4 else "?"
+            raise UnsupportedEvent(
+                f"Event type {kind} before offset {self._position} of the binlog cannot be decoded "
+                f"({type(error).__name__}).",
+                "The event is damaged, or holds bytes that are invalid in their column's "
+                "character set.",
+            ) from None
+
+    def _header(self, packet: bytes) -> _Header:
+        if len(packet) < _HEADER_BYTES or int.from_bytes(packet[9:13], "little") != len(packet):
+            raise ValueError("an event is cut short")
+        end = int.from_bytes(packet[13:17], "little")
+        self._position = _widened(end, self._position)
+        return _Header(
+            int.from_bytes(packet[:4], "little"),
+            packet[4],
+            int.from_bytes(packet[17:19], "little"),
+            self._position,
+        )
+
+    def _body(self, header: _Header, packet: bytes) -> bytes:
+        """What stands between header and checksum; the checksum is verified."""
+        if header.kind == _FORMAT:
+            # The algorithm's byte stands before the checksum, which is always there.
+            algorithm = packet[-1 - _CHECKSUM_BYTES]
+            self._checksummed = algorithm == _CRC32
+            if not self._checksummed:
+                return packet[_HEADER_BYTES:-_CHECKSUM_BYTES]
+        if self._checksummed is None:
+            # Made-up events before the first FORMAT_DESCRIPTION may or may not have one: it proves
+            # itself.
+            if header.kind not in (_ROTATE, _HEARTBEAT, _HEARTBEAT_2):
+                raise ValueError("the binlog does not start with a FORMAT_DESCRIPTION")
+            return packet[_HEADER_BYTES : -_CHECKSUM_BYTES if _verified(packet) else None]
+        if not self._checksummed:
+            return packet[_HEADER_BYTES:]
+        if not _verified(packet):
+            raise UnsupportedEvent(
+                f"The checksum of event type {header.kind} before offset {header.end_position} of "
+                "the binlog is wrong.",
+                "The event was damaged on disk or on its way; check the source's binlog with "
+                "mysqlbinlog --verify-binlog-checksum.",
+            )
+        return packet[_HEADER_BYTES:-_CHECKSUM_BYTES]
+
+    def _dispatch(self, header: _Header, body: bytes) -> Iterator[Event]:
+        handler = self._handlers.get(header.kind)
+        if handler is not None:
+            return handler(header, body)
+        if header.kind in PASSED_OVER:
+            return iter(())
+        if header.kind in REFUSED:
+            what, hint = REFUSED[header.kind]
+            raise UnsupportedEvent(
+                f"The binlog holds {what} (before offset {header.end_position}).", hint
+            )
+        if header.flags & _IGNORABLE:
+            return iter(())
+        raise UnsupportedEvent(
+            f"The binlog holds an event of type {header.kind}, which is not known (before offset "
+            f"{header.end_position}).",
+            "Ask for support of this server version.",
+        )
+
+    # --- the stream itself
+
+    def _rotate(self, header: _Header, body: bytes) -> Iterator[Event]:
+        self._position = int.from_bytes(body[:8], "little")
+        self._maps.clear()
+        yield Rotate(body[8:].decode(), self._position, header.timestamp, header.end_position)
+
+    def _format(self, _: _Header, body: bytes) -> Iterator[Event]:
+        if int.from_bytes(body[:2], "little") != _BINLOG_VERSION:
+            raise UnsupportedEvent(
+                "The binlog is of another version than 4.",
+                "Upgrade the source to MySQL 5.7 or later.",
+            )
+        self._maps.clear()
+        return iter(())
+
+    def _heartbeat(self, header: _Header, body: bytes) -> Iterator[Event]:
+        yield Heartbeat(body.decode(), header.end_position, header.timestamp, header.end_position)
+
+    def _heartbeat_2(self, header: _Header, body: bytes) -> Iterator[Event]:
+        """Fields of type, length and value: 1 the file, 2 the position; 0 ends them."""
+        file, position, place = "", header.end_position, 0
+        while place < len(body) and body[place]:
+            kind = body[place]
+            value, place = counted(body, place + 1)
+            file = value.decode() if kind == 1 else file
+            position = packed_number(value, 0)[0] if kind == 2 else position
+        self._position = position
+        yield Heartbeat(file, position, header.timestamp, position)
+
+    # --- transactions
+
+    def _gtid(self, header: _Header, body: bytes) -> Iterator[Event]:
+        facts = tagged_gtid(body) if header.kind == _TAGGED_GTID else plain_gtid(body)
+        gtid = None if header.kind == _ANONYMOUS_GTID else facts.gtid
+        yield self._begin(header, gtid, facts.commit_microseconds)
+
+    def _begin(self, header: _Header, gtid: str | None, microseconds: int) -> TransactionBegin:
+        if self._changed:
+            raise UnsupportedEvent(
+                f"A transaction before offset {header.end_position} of the binlog has no end.",
+                _GTID_HINT,
+            )
+        self._maps.clear()
+        self._in_transaction, self._begun = True, False
+        return TransactionBegin(gtid, header.end_position, header.timestamp, microseconds)
+
+    def _commit(self, header: _Header, _: bytes) -> Iterator[Event]:
+        yield self._end(header)
+
+    def _end(self, header: _Header) -> TransactionEnd:
+        self._maps.clear()
+        self._in_transaction = self._begun = self._changed = False
+        return TransactionEnd(header.timestamp, header.end_position)
+
+    def _query(self, header: _Header, body: bytes) -> Iterator[Event]:
+        database, sql = parse_query(body, is_load=header.kind == _EXECUTE_LOAD_QUERY)
+        phrase = phrase_of(sql)
+        if not self._in_transaction and phrase is not Phrase.COMMIT:
+            yield self._begin(header, None, 0)
+        if phrase is Phrase.BEGIN:
+            self._begun = True
+        elif phrase is Phrase.COMMIT:
+            yield self._end(header)
+        elif phrase is Phrase.ROLLBACK:
+            yield self._rolled_back(header)
+        elif phrase is Phrase.ROLLBACK_TO:
+            self._refuse_rollback(header)
+        elif phrase is Phrase.XA_COMMIT:
+            raise UnsupportedEvent(
+                f"XA COMMIT before offset {header.end_position} of the binlog: its rows came with "
+                "XA PREPARE, earlier.",
+                "Jobs cannot follow a server whose applications use XA transactions.",
+            )
+        elif phrase is Phrase.XA_ROLLBACK:
+            yield self._end(header)
+        elif phrase is Phrase.OTHER:
+            yield Statement(database, sql, header.timestamp, header.end_position)
+            if not self._begun:  # DDL commits by itself
+                yield self._end(header)
+
+    def _rolled_back(self, header: _Header) -> TransactionEnd:
+        self._refuse_rollback(header)
+        return self._end(header)
+
+    def _refuse_rollback(self, header: _Header) -> None:
+        if self._changed:
+            raise UnsupportedEvent(
+                f"A ROLLBACK before offset {header.end_position} of the binlog takes back rows "
+                "that it logged.",
+                "A transaction mixed tables with and without transactions: convert all tables to "
+                "InnoDB.",
+            )
+
+    def _xa_prepare(self, header: _Header, body: bytes) -> Iterator[Event]:
+        if self._changed and not body[0]:  # the first byte says: committed in one phase
+            raise UnsupportedEvent(
+                f"XA PREPARE before offset {header.end_position} of the binlog: its rows are not "
+                "committed yet.",
+                "Jobs cannot follow tables that XA transactions change.",
+            )
+        yield self._end(header)
+
+    def _payload(self, header: _Header, body: bytes) -> Iterator[Event]:
+        for packet in inner_events(body):
+            inner = _Header(
+                int.from_bytes(packet[:4], "little"),
+                packet[4],
+                int.from_bytes(packet[17:19], "little"),
+                header.end_position,
+            )
+            if inner.kind in (_PAYLOAD, _FORMAT, _ROTATE):
+                raise ValueError("a compressed transaction holds what it cannot hold")
+            yield from self._dispatch(inner, packet[_HEADER_BYTES:])
+
+    # --- rows
+
+    def _table_map(self, _: _Header, body: bytes) -> Iterator[Event]:
+        number, map_body = int.from_bytes(body[:6], "little"), body[8:]
+        database, table, _place = table_names(map_body)
+        decoder = self._tables(TableId(database.decode(), table.decode()))
+        self._maps[number] = None if decoder is None else decoder.bind(map_body)
+        return iter(())
+
+    def _rows(self, header: _Header, body: bytes) -> Iterator[Event]:
+        bound = self._bound(header, body)
+        if bound is None:
+            return
+        # Behind table id and flags: data of partitions, its length counting itself.
+        place = 8 + int.from_bytes(body[8:10], "little")
+        changes = bound.changes(header.kind, body, place, len(body))
+        if changes:
+            self._changed = True
+            yield RowChanges(tuple(changes), header.timestamp, header.end_position)
+
+    def _partial_update(self, header: _Header, body: bytes) -> Iterator[Event]:
+        if self._bound(header, body) is not None:
+            raise UnsupportedEvent(
+                "The binlog holds an update that logs a part of a JSON value (before offset "
+                f"{header.end_position}).",
+                "Set binlog_row_value_options='' on the source, also for sessions, and copy the "
+                "table again.",
+            )
+        return iter(())
+
+    def _bound(self, header: _Header, body: bytes) -> BoundRows | None:
+        if len(body) < 10:
+            raise ValueError("a rows event is cut short")
+        number = int.from_bytes(body[:6], "little")
+        if number == _NO_TABLE:
+            return None
+        if number not in self._maps or not self._in_transaction:
+            raise UnsupportedEvent(
+                f"A rows event before offset {header.end_position} of the binlog comes without "
+                f"{'its table map' if self._in_transaction else 'the start of its transaction'}.",
+                "The stream was started inside a transaction: start the job from a checkpoint.",
+            )
+        return self._maps[number]
+
+
+def _verified(packet: bytes) -> bool:
+    checksum = int.from_bytes(packet[-_CHECKSUM_BYTES:], "little")
+    return zlib.crc32(memoryview(packet)[:-_CHECKSUM_BYTES]) == checksum
+
+
+def _widened(low: int, last: int) -> int:
+    """A header's 32-bit offset, as the offset that it stands for in a file that may be larger than
+    4 GiB.
+
+    Offsets in one file rise, so one that falls by more than half of the range has wrapped. 0 stands
+    for none.
+    """
+    if not low:
+        return last
+    wide = last & ~0xFFFFFFFF | low
+    return wide + (1 << 32) if wide + (1 << 31) < last else wide

@@ -1,0 +1,157 @@
+"""Rows of a SELECT by the text protocol become keys and values.
+
+Law of this file: the session has time_zone '+00:00' and character_set_results utf8mb4, and no
+converter touches the cells: each is the server's bytes or None. What the server would spell with
+loss (FLOAT, legacy charsets) is selected in a form that has none. Called by the snapshot workers
+(`SnapshotEncoder`) and the splitter (chunk keys).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from shared.codec.options import FormatOptions
+from shared.codec.reference.charsets import UTF8, characters_of
+from shared.codec.reference.json_text import CHARACTERS, INTEGERS, VALUE_ERRORS, Plain, RowWriter
+from shared.codec.reference.key_parts import (
+    part_from_json,
+    part_reader,
+    part_to_json,
+    quoted_name,
+    sql_literal,
+)
+from shared.errors import SchemaChanged, UnsupportedType
+from shared.model.change import ChunkKey, EncodedRow
+from shared.model.chunk_key import chunk_key_columns
+from shared.model.schema import Column, Table
+
+__all__ = [
+    "SnapshotEncoder",
+    "key_expressions",
+    "parse_chunk_key",
+    "part_from_json",
+    "part_to_json",
+    "sql_literal",
+]
+
+
+def select_expression(column: Column) -> str:
+    """What to SELECT so that the column's value arrives without loss.
+
+    FLOAT would be printed with six digits, and FLOAT(p,s) and DOUBLE(p,s) rounded: as a sum of
+    doubles they have all. A SET travels as its bits, because a text cannot tell an empty member
+    from none. Characters outside UTF-8 travel as the column's own bytes (`charsets`).
+    """
+    name = quoted_name(column.name)
+    if column.data_type in ("float", "double"):
+        return f"{name} * 1e0"
+    if column.data_type == "set":
+        return f"CAST({name} AS UNSIGNED)"
+    if column.data_type in CHARACTERS and column.character_set not in UTF8:
+        return f"CAST({name} AS BINARY)"
+    return name
+
+
+def _zero_filled_integer(cell: bytes) -> bytes:
+    return b"%d" % int(cell)
+
+
+def _zero_filled_decimal(cell: bytes) -> bytes:
+    digits = cell.lstrip(b"0")
+    return b"0" + digits if digits[:1] in (b"", b".") else digits
+
+
+#: From the server's text to the plain form; types that are not here arrive in it.
+_PARSERS: dict[str, Callable[[bytes], Plain]] = {
+    "double": float,
+    "enum": bytes.decode,
+    "float": float,
+    "json": bytes.decode,
+    "set": int,
+    "year": _zero_filled_integer,
+}
+
+
+def _parser(table: Table, column: Column) -> Callable[[bytes], Plain] | None:
+    if column.data_type in CHARACTERS:
+        where = f"{table.id}.{column.name}"
+        return characters_of(column, where, in_key=column.name in table.primary_key)
+    if "zerofill" in column.column_type.lower():
+        if column.data_type in INTEGERS:
+            return _zero_filled_integer
+        if column.data_type == "decimal":
+            return _zero_filled_decimal
+    return _PARSERS.get(column.data_type)
+
+
+class SnapshotEncoder:
+    """Encodes rows of one table.
+
+    Raises:
+        UnsupportedType: a column's type or charset is not known, or the table has no primary key.
+    """
+
+    def __init__(self, table: Table, options: FormatOptions) -> None:
+        self._table = table
+        self._writer = RowWriter(table, options)
+        parsers = [_parser(table, column) for column in table.columns]
+        self._parsers = tuple((i, parse) for i, parse in enumerate(parsers) if parse is not None)
+        self._width = len(parsers)
+        #: One SQL expression per column, in table order.
+        self.select_expressions: tuple[str, ...] = tuple(map(select_expression, table.columns))
+
+    def encode(self, row: Sequence[bytes | None]) -> EncodedRow:
+        """Key and value of one row, whose cells stand in the order of `select_expressions`.
+
+        Raises:
+            SchemaChanged: the row has not as many cells as the table has columns.
+            UnsupportedType: a cell is not what its column can hold.
+        """
+        cells: list[Any] = list(row)
+        if len(cells) != self._width:
+            raise SchemaChanged(
+                f"{self._table.id}: a row has {len(cells)} columns, the schema {self._width}.",
+                "Read the table's schema again.",
+            )
+        try:
+            for place, parse in self._parsers:
+                cell = cells[place]
+                if cell is not None:
+                    cells[place] = parse(cell)
+            return self._writer.row(cells)
+        except VALUE_ERRORS as error:
+            raise undecodable(self._table, error) from None
+
+
+def undecodable(table: Table, error: Exception) -> UnsupportedType:
+    """The error for a value that a column of the table cannot hold; it does not tell the value."""
+    return UnsupportedType(
+        f"{table.id}: a row holds a value that cannot be decoded exactly ({type(error).__name__}).",
+        "Look for bytes that are invalid in their column's character set; the schema may have "
+        "changed, too.",
+    )
+
+
+def key_expressions(table: Table) -> tuple[str, ...]:
+    """What to SELECT for the chunk key of a row, in key order; empty when bounds cannot be made of
+    this key.
+    """
+    return tuple(select_expression(column) for column in chunk_key_columns(table))
+
+
+def parse_chunk_key(table: Table, row: Sequence[bytes]) -> ChunkKey:
+    """The chunk key in a row of `key_expressions`.
+
+    Raises:
+        UnsupportedType: a cell is not what its column can hold.
+    """
+    columns = chunk_key_columns(table)
+    try:
+        return tuple(
+            part_reader(column)(cell if parse is None else parse(cell))
+            for column, cell in zip(columns, row, strict=True)
+            for parse in (_parser(table, column),)
+        )
+    except VALUE_ERRORS as error:
+        raise undecodable(table, error) from None

@@ -1,0 +1,99 @@
+"""What the registry knows of a job: what the user wants, and how the last tenure ended.
+
+Two records a job, with one writer each: the CLI writes `Wanted`, the binlog worker writes `Outcome`. An outcome counts
+only for the revision that it names, so that `resume` clears a failure without touching the other's record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+
+class Desire(StrEnum):
+    """What the user wants of a job."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+class End(StrEnum):
+    """How the last tenure ended, when that is final for the revision."""
+
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A submitted job. `text` is the job file with its placeholders; it never holds a secret.
+
+    `id` is new with each submission, so that a job that is submitted again after a cancel starts from nothing.
+    `revision` grows with every change of `desire`.
+    """
+
+    name: str
+    id: str
+    text: str
+    file: str
+    desire: Desire
+    revision: int
+    submitted_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a tenure ended for good: an error that waiting cannot mend, or the end of a cancelled job."""
+
+    name: str
+    revision: int
+    end: End
+    error: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+def encode_wanted(wanted: Wanted) -> tuple[bytes, bytes]:
+    """Key and value of the user's record."""
+    body = {name: getattr(wanted, name) for name in ("id", "text", "file", "desire", "revision", "submitted_at")}
+    return orjson.dumps(["job", wanted.name]), orjson.dumps({"v": 1, **body})
+
+
+def encode_outcome(outcome: Outcome) -> tuple[bytes, bytes]:
+    """Key and value of the worker's record."""
+    body = {name: getattr(outcome, name) for name in ("revision", "end", "error", "message", "hint")}
+    return orjson.dumps(["outcome", outcome.name]), orjson.dumps({"v": 1, **body})
+
+
+def decode_registry(key: bytes, value: bytes) -> Wanted | Outcome:
+    """The record of these bytes.
+
+    Raises:
+        ValueError: the bytes are not a registry record that this version knows.
+    """
+    try:
+        kind, name = orjson.loads(key)
+        body: dict[str, Any] = orjson.loads(value)
+        if body.pop("v") != 1:
+            raise ValueError("a newer headrace wrote the registry")
+        if kind == "job":
+            return Wanted(name=name, **{**body, "desire": Desire(body["desire"])})
+        if kind == "outcome":
+            return Outcome(name=name, **{**body, "end": End(body["end"])})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a registry record: key {key!r} ({error})") from error
+    raise ValueError(f"not a registry record: key {key!r}")
+
+
+def state_topic(registry_topic: str, job_id: str) -> str:
+    """The job's state topic."""
+    return f"{registry_topic}.state.{job_id}"
+
+
+def leader_transactional_id(job_id: str) -> str:
+    """The one `transactional.id` of the job's leaders."""
+    return f"headrace.{job_id}.leader"

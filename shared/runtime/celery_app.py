@@ -1,0 +1,46 @@
+"""The Celery app, made by a factory: the same settings for the workers, for whoever sends hints, and for Flower.
+
+Celery carries hints only. Delivery may fail in every way (lost, doubled, years late) without harm, so nothing here
+retries or stores results; what matters is that no call waits for ever and that a worker finds back after an outage.
+"""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from shared.model.orders import SNAPSHOT_QUEUE
+from shared.settings import Settings
+
+
+def make_app(settings: Settings) -> Celery:
+    """A new app that is not the process's current one."""
+    app = Celery("headrace", broker=settings.redis_url.get_secret_value(), set_as_current=False)
+    app.conf.update(
+        task_default_queue=SNAPSHOT_QUEUE,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_acks_late=False,  # a lost hint is sent again by the leader; a redelivered one would only be refused
+        task_track_started=True,
+        task_send_sent_event=True,
+        task_publish_retry=False,
+        worker_send_task_events=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_enable_remote_control=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=5,
+        broker_transport_options={
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+            "visibility_timeout": 3600,
+            "global_keyprefix": "headrace:celery:",
+        },
+    )
+    return app

@@ -1,0 +1,50 @@
+"""From a resolved job file to what the adapters take. Secrets pass through here and nowhere else."""
+
+from __future__ import annotations
+
+from shared.adapters.kafka.properties import to_client_config
+from shared.adapters.mysql.session import MysqlTarget
+from shared.codec import FormatOptions
+from shared.job.placeholders import Resolver
+from shared.job.spec import FieldsInclude, JobSpec, parse
+from shared.model.job import Wanted
+from shared.settings import Settings
+
+
+def resolve(wanted: Wanted, environment: dict[str, str]) -> JobSpec:
+    """The job with its placeholders resolved from this process's environment.
+
+    Raises:
+        MissingSecret, InvalidJob: a placeholder has no value here, or one that cannot be.
+    """
+    return parse(wanted.text, wanted.file).resolve(Resolver.from_environment({}, environment))
+
+
+def mysql_target(spec: JobSpec) -> MysqlTarget:
+    """The job's server."""
+    source = spec.source
+    return MysqlTarget(
+        source.hostname,
+        source.port,
+        source.username,
+        source.password.get_secret_value(),
+        source.connect_timeout.total_seconds(),
+    )
+
+
+def sink_config(spec: JobSpec) -> dict[str, str]:
+    """Client options of the job's sink."""
+    return to_client_config(spec.sink.client_properties())
+
+
+def registry_config(settings: Settings) -> dict[str, str]:
+    """Client options of the registry's cluster."""
+    return to_client_config(settings.kafka_options())
+
+
+def format_options(spec: JobSpec) -> FormatOptions:
+    """How the job's rows are written."""
+    return FormatOptions(
+        spec.source.treat_tinyint1_as_boolean,
+        "ALL" if spec.sink.fields_include is FieldsInclude.ALL else "EXCEPT_KEY",
+    )

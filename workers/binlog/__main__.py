@@ -1,0 +1,80 @@
+"""`python -m workers.binlog`: a binlog worker. With `--lead JOB` (its own child processes only): one tenure of a job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+
+import click
+
+from shared import settings as settings_module
+from shared.adapters.kafka.registry import Registry
+from shared.errors import HeadraceError, Transient, Unavailable
+from shared.model.job import Desire, End, Outcome, Wanted
+from shared.runtime import connections, logs
+from shared.settings import Settings
+from workers.binlog.opening import JobContext, close_job
+from workers.binlog.supervisor import EXIT_AGAIN, EXIT_DONE, Supervisor, worker_name
+from workers.binlog.tenure import Tenure
+
+LOG = logs.get("headrace.binlog")
+
+
+@click.command()
+@click.option("--lead", metavar="JOB", hidden=True, help="Lead one job; used by the worker for its children.")
+@click.option("--holder", metavar="NAME", hidden=True, help="The worker's name in leases.")
+def main(lead: str | None, holder: str | None) -> None:
+    """Streams the binlog of every job that this worker comes to lead; start two or more for failover.
+
+    Configured by HEADRACE_* variables (docs/configuration.md). Ends on SIGTERM or Ctrl-C.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        settings = settings_module.load()
+        logs.configure(settings)
+        if lead is None:
+            Supervisor(settings, worker_name(settings), stop).run()
+        else:
+            sys.exit(_lead(settings, lead, holder or worker_name(settings), stop))
+    except HeadraceError as error:
+        click.echo(f"error: {error.name}: {error}", err=True)
+        sys.exit(3 if isinstance(error, Transient) else 2)
+
+
+def _lead(settings: Settings, name: str, holder: str, stop: threading.Event) -> int:
+    """One tenure; its end is told by the exit code, and a final one in the registry."""
+    parent = os.getppid()
+    with Registry(connections.registry_config(settings), settings.registry_topic) as registry:
+        registry.refresh()
+        wanted = registry.wanted.get(name)
+        if wanted is None:
+            return EXIT_DONE
+        try:
+            context = JobContext(settings, wanted, connections.resolve(wanted, dict(os.environ)))
+            if wanted.desire is Desire.CANCELLED:
+                close_job(context)
+                registry.write(Outcome(name, wanted.revision, End.CANCELLED))
+            else:
+                # A child whose parent was killed must not lead on unseen.
+                Tenure(context, holder, lambda: stop.is_set() or os.getppid() != parent).run()
+        except HeadraceError as error:
+            return _ended(registry, wanted, error)
+    return EXIT_DONE
+
+
+def _ended(registry: Registry, wanted: Wanted, error: HeadraceError) -> int:
+    LOG.error("tenure_failed", job=wanted.name, error=error.name, reason=error.message, hint=error.hint)
+    if not isinstance(error, Transient):
+        with suppress(Unavailable):
+            registry.write(Outcome(wanted.name, wanted.revision, End.FAILED, error.name, error.message, error.hint))
+            return EXIT_DONE
+    return EXIT_AGAIN
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""Opens a tenure: connections, topics, takeover, ledger, stream. What it opened it closes, whatever happens."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from scheduler.discovery.catalog import estimates, list_tables, read_tables
+from scheduler.planner.plan import make_plan
+from shared.adapters.kafka.log import TopicLog
+from shared.adapters.kafka.registry import log_topic
+from shared.adapters.kafka.sink import UpsertSink, fence
+from shared.adapters.kafka.topics import Topics, TopicSpec
+from shared.adapters.mysql.session import MysqlTarget, Session
+from shared.adapters.mysql.stream import BinlogStream
+from shared.adapters.redis.lease import Leases
+from shared.adapters.sqlite.holds import SpillingHold
+from shared.codec import EventDecoder, TableDecoder
+from shared.errors import InvalidJob, Superseded, Unavailable
+from shared.job.spec import JobSpec
+from shared.machines.ledger import Ledger, StoredState, TableRecord
+from shared.model.job import Wanted, leader_transactional_id, state_topic
+from shared.model.schema import TableId
+from shared.runtime import connections
+from shared.settings import Settings
+from workers.binlog.fencer import ThreadedFencer
+from workers.binlog.source import MysqlSource
+from workers.binlog.takeover import first_records, take_over
+
+#: A leader that stalls longer inside a transaction has lost it; readers wait no longer for a leader that died.
+_TRANSACTION_TIMEOUT_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What a tenure is about."""
+
+    settings: Settings
+    wanted: Wanted
+    spec: JobSpec
+
+    @property
+    def state_topic(self) -> str:
+        """The job's state topic."""
+        return state_topic(self.settings.registry_topic, self.wanted.id)
+
+    @property
+    def sink_config(self) -> dict[str, str]:
+        """Client options of the job's sink; the state topic lives in the same cluster."""
+        return connections.sink_config(self.spec)
+
+
+@dataclass(slots=True)
+class Opened:
+    """An opened tenure. `stack` closes all of it."""
+
+    stack: ExitStack
+    sink: UpsertSink
+    log: TopicLog
+    source: MysqlSource
+    fencer: ThreadedFencer
+    ledger: Ledger
+    stream: BinlogStream
+    server_id: int
+
+
+def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> Opened:
+    """Takes the job over.
+
+    Raises:
+        HeadraceError: something is wrong; everything is closed again.
+    """
+    with ExitStack() as stack:
+        target = connections.mysql_target(context.spec)
+        session = stack.enter_context(Session(target, f"leader {context.wanted.name}"))
+        source = MysqlSource(session)
+        sink, log, fencer, state = _take_over(context, stack, wake.set)
+        server_uuid = source.server_uuid()
+        fresh = state.position is None
+        if fresh:
+            state = _first_state(context, source, session, server_uuid)
+        epoch = 1 if state.position is None else state.position.epoch + 1
+        memory = context.settings.hold_memory_mb * 1024 * 1024
+        parallelism = context.spec.pipeline.parallelism
+        ledger = Ledger(state, epoch, server_uuid, parallelism, lambda: SpillingHold(memory), fresh=fresh)
+        stream, server_id = _open_stream(context, target, ledger, leases, wake.set)
+        stack.callback(stream.close)
+        return Opened(stack.pop_all(), sink, log, source, fencer, ledger, stream, server_id)
+
+
+def close_job(context: JobContext) -> None:
+    """Ends a cancelled job: fences its leader and its readers, so that no zombie writes later, and drops its state."""
+    topics = Topics(context.sink_config)
+    if context.state_topic in topics.describe([context.state_topic]):
+        with ExitStack() as stack:
+            _take_over(context, stack, lambda: None)
+        topics.delete([context.state_topic])
+
+
+def _take_over(
+    context: JobContext, stack: ExitStack, wake: Callable[[], None]
+) -> tuple[UpsertSink, TopicLog, ThreadedFencer, StoredState]:
+    config, topic = context.sink_config, context.state_topic
+    Topics(config).ensure([log_topic(topic)])
+    sink = stack.enter_context(
+        UpsertSink(
+            config,
+            leader_transactional_id(context.wanted.id),
+            topic,
+            transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+            buffer_kbytes=context.settings.sink_buffer_mb * 1024,
+        )
+    )
+    log = stack.enter_context(TopicLog(config, topic))
+    fencer = ThreadedFencer(lambda attempt: fence(config, attempt), log.high_watermark, wake)
+    stack.callback(fencer.close)
+    opening = take_over(sink, _WaitingLog(log), fencer.fence_all)
+    while True:
+        try:
+            next(opening)
+        except StopIteration as end:
+            return sink, log, fencer, end.value
+
+
+class _WaitingLog:
+    """The state topic for a takeover, which has nothing else to do than to wait for it."""
+
+    def __init__(self, log: TopicLog) -> None:
+        self._log = log
+        self.stable_end = log.stable_end
+        self.high_watermark = log.high_watermark
+        self.uncommitted = log.uncommitted
+
+    @property
+    def position(self) -> int:
+        return self._log.position
+
+    def poll(self) -> list[tuple[bytes, bytes | None]]:
+        return self._log.poll(0.1)
+
+
+def _first_state(context: JobContext, source: MysqlSource, session: Session, server_uuid: str) -> StoredState:
+    """R first, the schemas after: a DDL in between then stands in the stream and is seen."""
+    executed = source.executed()
+    names = context.spec.select(list_tables(session), ignore_case=_ignore_case(session))
+    tables = read_tables(session, names)
+    missing = [name for name in names if name not in tables]
+    if missing:
+        raise Unavailable(f"{missing[0]} vanished while the job started.")
+    topics = context.spec.topics(names, ignore_case=_ignore_case(session))
+    source_options = context.spec.source
+    plan = make_plan(
+        [tables[name] for name in names],
+        topics,
+        estimates(session, names),
+        source_options.chunk_rows,
+        context.spec.pipeline.parallelism,
+    )
+    for planned in plan.tables:
+        if not planned.table.primary_key:
+            raise InvalidJob(
+                f"{planned.table.id} has no primary key.", "Add one, or leave the table out.", "source.tables"
+            )
+    Topics(context.sink_config).ensure(topic_specs(context.spec, topics))
+    records = [TableRecord(p.table, p.topic, p.rows_estimate, p.chunk_rows) for p in plan.tables]
+    return first_records(executed, server_uuid, records)
+
+
+def topic_specs(spec: JobSpec, topics: dict[TableId, str]) -> Iterable[TopicSpec]:
+    """The data topics as the job wants them."""
+    sink = spec.sink
+    return [
+        TopicSpec(name, sink.topic_partitions, sink.topic_replication_factor, sink.topic_config)
+        for name in topics.values()
+    ]
+
+
+def _ignore_case(session: Session) -> bool:
+    return session.scalar("SELECT @@lower_case_table_names") != "0"
+
+
+def _open_stream(
+    context: JobContext, target: MysqlTarget, ledger: Ledger, leases: Leases, wake: Callable[[], None]
+) -> tuple[BinlogStream, int]:
+    options = connections.format_options(context.spec)
+    decoders = {table: TableDecoder(record.table, options) for table, record in ledger.tables.items()}
+    # The same uuid in every tenure: the server then ends a dead predecessor's connection when ours arrives.
+    replica_uuid = str(uuid.uuid5(uuid.NAMESPACE_OID, f"headrace.{context.wanted.id}"))
+    refusal: Superseded | None = None
+    for server_id in context.spec.source.server_ids.ids:
+        if not leases.use_server_id(str(target), server_id):
+            continue
+        try:
+            decoder = EventDecoder(decoders.get)
+            return BinlogStream(target, ledger.stream_from, server_id, replica_uuid, decoder, wake), server_id
+        except Superseded as error:
+            refusal = error
+    raise refusal or Unavailable(
+        f"Every server-id of {context.spec.source.server_ids} is in use on {target}.",
+        "Widen source.server-id; each running job needs one.",
+    )

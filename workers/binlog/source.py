@@ -1,0 +1,75 @@
+"""The leader's questions to MySQL, on its one SQL connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scheduler.discovery.catalog import read_table
+from shared.adapters.mysql.ranges import select_places
+from shared.adapters.mysql.session import Session
+from shared.errors import NeedsOperator, Unavailable
+from shared.machines.ledger import HeldRange
+from shared.model.change import ChunkKey
+from shared.model.position import Coordinates, GtidSet
+from shared.model.schema import Table, TableId
+
+#: Keys whose places are asked for in one query: short enough for max_allowed_packet, long enough to be cheap.
+_KEYS_PER_QUERY = 500
+
+
+class MysqlSource:
+    """Implements `workers.binlog.ports.Source`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._status = _status_command(session)
+
+    @property
+    def queries(self) -> int:
+        """How many queries the connection has run."""
+        return self._session.queries
+
+    def server_uuid(self) -> str:
+        """Names the server; coordinates mean nothing on another one."""
+        return self._session.scalar("SELECT @@server_uuid")
+
+    def executed(self) -> GtidSet:
+        """What the server has executed: all of it is visible to a SELECT that starts now."""
+        return GtidSet.parse(self._session.scalar("SELECT @@GLOBAL.gtid_executed"))
+
+    def binlog_end(self) -> Coordinates:
+        """Where the binlog ends now; it may run ahead of what a SELECT sees."""
+        rows = self._session.named(self._status)
+        if not rows:
+            raise NeedsOperator("The server writes no binlog any more.", "Start MySQL with log_bin.")
+        return Coordinates(rows[0]["file"], int(rows[0]["position"]))
+
+    def place(self, table: Table, keys: Sequence[ChunkKey], ranges: Sequence[HeldRange]) -> list[int | None]:
+        """For each key the number of the range that it falls into, in the server's own order."""
+        places: list[int | None] = []
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            part = keys[start : start + _KEYS_PER_QUERY]
+            rows = self._session.query(select_places(table, part, [held.range for held in ranges]))
+            found = [int(row[0] or b"-1") for row in rows]
+            if len(found) != len(part):
+                raise Unavailable(f"MySQL did not tell the places of all keys of {table.id}.")
+            places += [ranges[index].number if index >= 0 else None for index in found]
+        return places
+
+    def current(self, table: TableId) -> Table | None:
+        """The table as the catalog has it now."""
+        return read_table(self._session, table)
+
+    def bytes_behind(self, reached: Coordinates, end: Coordinates) -> int:
+        """How many bytes of binlog lie between; several files cost a look at their sizes."""
+        if reached.file == end.file:
+            return max(0, end.offset - reached.offset)
+        sizes = {row["log_name"]: int(row["file_size"]) for row in self._session.named("SHOW BINARY LOGS")}
+        between = sum(size for file, size in sizes.items() if reached.file < file < end.file)
+        return max(0, sizes.get(reached.file, reached.offset) - reached.offset) + between + end.offset
+
+
+def _status_command(session: Session) -> str:
+    """SHOW BINARY LOG STATUS came with 8.2 and replaced SHOW MASTER STATUS in 8.4."""
+    version = tuple(int(part) for part in session.scalar("SELECT VERSION()").split("-")[0].split(".")[:2])
+    return "SHOW BINARY LOG STATUS" if version >= (8, 2) else "SHOW MASTER STATUS"

@@ -1,0 +1,156 @@
+"""The binlog worker's parent process: contests the lease of every job that should run, and keeps a child per job that
+it leads. It holds no data and no connection to MySQL; killing it ends its children within a moment.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+
+from shared import clock
+from shared.adapters.kafka.registry import Registry
+from shared.adapters.redis import client as redis_client
+from shared.adapters.redis.lease import Leases
+from shared.errors import Transient, Unavailable
+from shared.machines.backoff import Backoff
+from shared.model.job import Desire, Wanted
+from shared.runtime import connections, logs
+from shared.settings import Settings
+
+LOG = logs.get("headrace.binlog")
+
+#: A child's exit codes: the job needs no more of us now, or it should be tried again.
+EXIT_DONE = 0
+EXIT_AGAIN = 75
+
+_ROUND_SECONDS = 0.5
+
+#: A tenure of this length counts as a success, so that the next failure is tried again at once.
+_LONG_TENURE_SECONDS = 60.0
+
+#: A child that is told to stop gets this long to commit and leave.
+_STOP_SECONDS = 10.0
+
+
+def worker_name(settings: Settings) -> str:
+    """This process's name in leases, status and logs."""
+    return settings.worker_name or f"{socket.gethostname()}-{os.getpid()}"
+
+
+@dataclass(slots=True)
+class _Child:
+    process: subprocess.Popen[bytes]
+    revision: int
+    started: float
+    told_at: float | None = None
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs until `stop` is set.
+
+    Args:
+        settings: of this process; children read the same environment.
+        name: this worker's name in leases.
+    """
+
+    settings: Settings
+    name: str
+    stop: threading.Event
+    _children: dict[str, _Child] = field(default_factory=dict)
+    _backoffs: dict[str, Backoff] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Contests, starts, watches and stops children.
+
+        Raises:
+            HeadraceError: the registry cannot be read at all.
+        """
+        client = redis_client.connect(self.settings.redis_url.get_secret_value())
+        leases = Leases(client, self.name, self.settings.lease_seconds)
+        LOG.info("binlog_worker_starts", worker=self.name, registry=self.settings.registry_topic)
+        with Registry(connections.registry_config(self.settings), self.settings.registry_topic) as registry:
+            try:
+                while not self.stop.is_set():
+                    self._round(registry, leases)
+                    self.stop.wait(_ROUND_SECONDS)
+            finally:
+                self._stop_children(leases)
+
+    def _round(self, registry: Registry, leases: Leases) -> None:
+        try:
+            registry.refresh(to_end=False)
+        except Transient as error:
+            LOG.warning("registry_unavailable", reason=error.message)
+        now = clock.monotonic_seconds()
+        self._reap(leases, now)
+        for job in registry.wanted.values():
+            self._care(job, registry, leases, now)
+
+    def _care(self, job: Wanted, registry: Registry, leases: Leases, now: float) -> None:
+        child = self._children.get(job.name)
+        if child is not None:
+            if child.revision != job.revision:
+                self._tell(child, now)
+            return
+        paused = job.desire is Desire.PAUSED
+        backoff = self._backoffs.setdefault(job.name, Backoff())
+        if paused or registry.outcome(job) is not None or not backoff.ready(now):
+            return
+        try:
+            won = leases.lead(job.name)
+        except Unavailable as error:
+            # Without Redis nobody can contest; whoever leads goes on, and a new leader waits for Redis.
+            LOG.warning("lease_unavailable", job=job.name, reason=error.message)
+            backoff.failed(now)
+            return
+        if won:
+            self._start(job, now)
+
+    def _start(self, job: Wanted, now: float) -> None:
+        command = [sys.executable, "-m", "workers.binlog", "--lead", job.name, "--holder", self.name]
+        # Its own session: Ctrl-C reaches the parent, which then stops its children in order.
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
+        self._children[job.name] = _Child(process, job.revision, now)
+        LOG.info("child_starts", job=job.name, revision=job.revision, pid=process.pid)
+
+    def _reap(self, leases: Leases, now: float) -> None:
+        for name, child in list(self._children.items()):
+            code = child.process.poll()
+            if code is None:
+                if child.told_at is not None and now - child.told_at > _STOP_SECONDS:
+                    child.process.kill()
+                continue
+            del self._children[name]
+            backoff = self._backoffs.setdefault(name, Backoff())
+            if code == EXIT_DONE or now - child.started > _LONG_TENURE_SECONDS:
+                backoff.succeeded()
+            if code != EXIT_DONE:
+                LOG.warning("child_ended", job=name, code=code)
+                backoff.failed(now)
+            self._resign(leases, name)
+
+    def _tell(self, child: _Child, now: float) -> None:
+        if child.told_at is None:
+            child.told_at = now
+            child.process.terminate()
+
+    def _resign(self, leases: Leases, name: str) -> None:
+        try:
+            leases.resign(name)
+        except Unavailable as error:
+            LOG.warning("lease_unavailable", job=name, reason=error.message)  # it expires by itself
+
+    def _stop_children(self, leases: Leases) -> None:
+        for child in self._children.values():
+            child.process.terminate()
+        for name, child in self._children.items():
+            try:
+                child.process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+            self._resign(leases, name)

@@ -1,0 +1,74 @@
+"""A worker's desk: questions and answers through Redis, and a heartbeat that goes on while MySQL or Kafka are slow."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from shared.adapters.redis.mail import WorkerMail
+from shared.errors import HeadraceError, NeedsOperator, Unavailable
+from shared.model.orders import Answer, Beat, GaveUp, Question
+from shared.runtime import logs
+
+LOG = logs.get("headrace.snapshot")
+
+_BEAT_SECONDS = 1.0
+
+#: Times that the worker looks for an answer, half a second each, before it takes the leader for absent.
+_LOOKS_MAX = 30
+
+
+class RedisDesk:
+    """Implements `workers.snapshot.attempt.Desk`; a context manager around one attempt."""
+
+    def __init__(self, mail: WorkerMail, attempt: str) -> None:
+        self._mail = mail
+        self._attempt = attempt
+        self._looks = 0
+        self._read = (0, 0)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
+
+    def ask(self, question: Question) -> None:
+        """Sends a question."""
+        self._mail.ask(question)
+
+    def answer(self, attempt: str) -> Answer | None:
+        """The leader's answer; waits half a second for it.
+
+        Raises:
+            Unavailable: no leader answered for a long while.
+        """
+        self._looks += 1
+        if self._looks > _LOOKS_MAX:
+            raise Unavailable("No leader answered.", "Check that a binlog worker runs: python -m workers.binlog.")
+        return self._mail.wait(attempt, 0.5)
+
+    def beat(self, attempt: str, rows: int, size: int) -> None:  # noqa: ARG002 - the desk belongs to one attempt
+        """Notes how far the attempt is; the thread tells the leader every second."""
+        self._read = (rows, size)
+        if not self._thread.is_alive() and not self._ended.is_set():
+            self._thread.start()
+
+    def gave_up(self, error: HeadraceError) -> None:
+        """Tells the leader, which then need not wait for silence."""
+        fatal = isinstance(error, NeedsOperator)
+        try:
+            self._mail.ask(GaveUp(self._attempt, error.name, error.message, error.hint, fatal))
+        except Unavailable as lost:
+            LOG.warning("report_lost", reason=lost.message)
+
+    def __enter__(self) -> RedisDesk:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+
+    def _beat_on(self) -> None:
+        while not self._ended.wait(_BEAT_SECONDS):
+            try:
+                self._mail.ask(Beat(self._attempt, *self._read))
+            except Unavailable as error:
+                LOG.warning("heartbeat_lost", reason=error.message)

@@ -1,0 +1,154 @@
+"""What one worker process keeps between tasks: the jobs it knows, its Redis client, and a producer opened ahead.
+
+Made lazily in the process that uses it: neither librdkafka nor sockets survive a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from shared.adapters.kafka.registry import Registry
+from shared.adapters.kafka.sink import UpsertSink
+from shared.adapters.mysql.session import Session
+from shared.adapters.redis import client as redis_client
+from shared.adapters.redis.mail import WorkerMail
+from shared.errors import HeadraceError
+from shared.job.spec import JobSpec
+from shared.model.chunk import ChunkId
+from shared.model.job import state_topic
+from shared.model.orders import AskSplit, SplitTable
+from shared.model.schema import TableId
+from shared.runtime import connections, logs
+from shared.settings import Settings
+from workers.snapshot.attempt import Outcome, attempt_chunk
+from workers.snapshot.desk import RedisDesk
+from workers.snapshot.reading import ChunkReader
+from workers.snapshot.splitting import split_table
+
+LOG = logs.get("headrace.snapshot")
+
+#: A chunk's transaction may last this long; the leader fences a reader that died long before.
+_TRANSACTION_TIMEOUT_MS = 600_000
+
+
+class UnknownJob(HeadraceError):
+    """The hint names a job that the registry does not have (any more)."""
+
+
+@dataclass(slots=True)
+class Office:
+    """One process's belongings.
+
+    Args:
+        settings: of this process.
+        worker: its name in questions and logs.
+    """
+
+    settings: Settings
+    worker: str
+    _specs: dict[str, JobSpec] = field(default_factory=dict)
+    _registry: Registry | None = None
+    _spares: dict[str, Future[UpsertSink]] = field(default_factory=dict)
+    _opener: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "open-sink"))
+
+    def read_chunk(self, job: str, job_id: str, chunk: ChunkId) -> Outcome:
+        """Makes one attempt at a chunk.
+
+        Raises:
+            HeadraceError: the attempt failed; the leader was told.
+        """
+        spec = self._spec(job, job_id)
+        sink = self._take_sink(spec, job_id)
+        attempt = sink.transactional_id
+        target = connections.mysql_target(spec)
+        reader = ChunkReader(target, connections.format_options(spec), f"chunk {chunk}")
+        try:
+            with sink, RedisDesk(self._mail(job), attempt) as desk:
+                try:
+                    return self._run(chunk, sink, desk, reader, (spec, job_id))
+                except HeadraceError as error:
+                    desk.gave_up(error)
+                    raise
+        finally:
+            reader.close()
+
+    def split(self, job: str, job_id: str, table: TableId) -> int:
+        """Looks for a table's bounds if the leader wants them; returns how many it reported.
+
+        Raises:
+            HeadraceError: the splitter failed; the leader was told.
+        """
+        spec = self._spec(job, job_id)
+        attempt = f"split.{_fresh()}"
+        with RedisDesk(self._mail(job), attempt) as desk:
+            try:
+                desk.ask(AskSplit(table, attempt, self.worker))
+                while (answer := desk.answer(attempt)) is None:
+                    pass
+                return self._split(spec, desk, answer) if isinstance(answer, SplitTable) else 0
+            except HeadraceError as error:
+                desk.gave_up(error)
+                raise
+
+    def _split(self, spec: JobSpec, desk: RedisDesk, order: SplitTable) -> int:
+        found = 0
+        with Session(connections.mysql_target(spec), f"split {order.table.id}") as session:
+            for bounds in split_table(session, order):
+                desk.ask(bounds)
+                found += len(bounds.bounds)
+        return found
+
+    def _run(
+        self, chunk: ChunkId, sink: UpsertSink, desk: RedisDesk, reader: ChunkReader, spare: tuple[JobSpec, str]
+    ) -> Outcome:
+        steps = attempt_chunk(chunk, self.worker, sink, desk, reader)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                outcome: Outcome = end.value
+                return outcome
+            self._open_ahead(*spare)
+
+    def _mail(self, job: str) -> WorkerMail:
+        return WorkerMail(redis_client.connect(self.settings.redis_url.get_secret_value()), job)
+
+    def _spec(self, job: str, job_id: str) -> JobSpec:
+        """The job of that id. An id's text never changes, so what is known stays known."""
+        if job_id not in self._specs:
+            if self._registry is None:
+                self._registry = Registry(connections.registry_config(self.settings), self.settings.registry_topic)
+            self._registry.refresh()
+            wanted = self._registry.wanted.get(job)
+            if wanted is None or wanted.id != job_id:
+                raise UnknownJob(f"Job {job} ({job_id}) is not in topic {self.settings.registry_topic}.")
+            self._specs[job_id] = connections.resolve(wanted, dict(os.environ))
+        return self._specs[job_id]
+
+    def _take_sink(self, spec: JobSpec, job_id: str) -> UpsertSink:
+        """A producer with a fresh id, initialised: the spare one, or a new one."""
+        spare = self._spares.pop(job_id, None)
+        return spare.result() if spare is not None else self._new_sink(spec, job_id)
+
+    def _open_ahead(self, spec: JobSpec, job_id: str) -> None:
+        """Opens the next attempt's producer while this one's rows are read; opening takes a tenth of a second."""
+        if job_id not in self._spares:
+            self._spares[job_id] = self._opener.submit(self._new_sink, spec, job_id)
+
+    def _new_sink(self, spec: JobSpec, job_id: str) -> UpsertSink:
+        sink = UpsertSink(
+            connections.sink_config(spec),
+            f"headrace.{job_id}.{_fresh()}",
+            state_topic(self.settings.registry_topic, job_id),
+            transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+            buffer_kbytes=self.settings.sink_buffer_mb * 1024,
+        )
+        sink.open()
+        return sink
+
+
+def _fresh() -> str:
+    return secrets.token_hex(8)

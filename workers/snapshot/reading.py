@@ -1,0 +1,56 @@
+"""Reads one chunk from MySQL: waits for P, then one consistent SELECT, on one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shared.adapters.mysql.ranges import select_rows
+from shared.adapters.mysql.session import MysqlTarget, Session
+from shared.codec import FormatOptions, SnapshotEncoder
+from shared.errors import NeedsOperator
+from shared.model.change import EncodedRow
+from shared.model.orders import ReadChunk
+from shared.model.position import GtidSet
+
+#: Raw rows in memory at a time, besides the sink's own bounded buffer; one row may be larger.
+_BATCH_BYTES = 4 * 1024 * 1024
+
+#: How long the server may wait for P before the reader shows a sign of life.
+_WAIT_SECONDS = 1
+
+
+class ChunkReader:
+    """Implements `workers.snapshot.attempt.Reader`. Connects when it is first used, so a refused attempt costs MySQL
+    nothing.
+    """
+
+    def __init__(self, target: MysqlTarget, options: FormatOptions, purpose: str) -> None:
+        self._target = target
+        self._options = options
+        self._purpose = purpose
+        self._session: Session | None = None
+
+    def executed(self, low: GtidSet) -> bool:
+        """True once the server has executed all of it; waits a second at most."""
+        answer = self._open().scalar(f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{low}', {_WAIT_SECONDS})")
+        if answer not in ("0", "1"):
+            raise NeedsOperator("MySQL cannot wait for a GTID set.", "Set gtid_mode=ON on the server.")
+        return answer == "0"
+
+    def read(self, order: ReadChunk) -> Iterator[list[EncodedRow]]:
+        """All rows of the range in one consistent read."""
+        encoder = SnapshotEncoder(order.table, self._options)
+        sql = select_rows(order.table, encoder.select_expressions, order.range)
+        encode = encoder.encode
+        for batch in self._open().stream(sql, _BATCH_BYTES):
+            yield [encode(row) for row in batch]
+
+    def close(self) -> None:
+        """Ends the connection."""
+        if self._session is not None:
+            self._session.close()
+
+    def _open(self) -> Session:
+        if self._session is None:
+            self._session = Session(self._target, self._purpose)
+        return self._session
