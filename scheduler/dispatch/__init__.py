@@ -17,7 +17,7 @@ from shared.model.schema import TableId
 Hint: TypeAlias = ChunkId | TableId
 
 #: A hint is repeated after this many seconds; the broker forgets it as soon.
-REPEAT_SECONDS = 20.0
+REPEAT_SECONDS = 10.0
 
 
 @dataclass(slots=True)

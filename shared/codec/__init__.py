@@ -1,5 +1,4 @@
-"""MySQL's bytes in, Kafka's bytes out: rows of a snapshot and events of the binlog become the same
-JSON.
+"""MySQL's bytes in, Kafka's bytes out: snapshot rows and binlog events become the same JSON.
 
 Law of this room: it is pure (no sockets, clocks, files or logs), it never guesses (what it cannot
 decode exactly is a named error), and the bytes of a row do not depend on the path by which the row

@@ -45,8 +45,7 @@ class RowChanges(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """A statement in the binlog that is no transaction plumbing: DDL, or a change logged as a
-    statement.
+    """A statement that is no transaction plumbing: DDL, or a change logged as a statement.
 
     `database` is the statement's default database, which the tables that it names need not belong
     to.

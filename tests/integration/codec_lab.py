@@ -1,12 +1,13 @@
 """Both paths of the codec against a real MySQL: the rows of a table by SELECT, and by the binlog.
 
-Theory: the binlog is asked for as a replica asks (COM_BINLOG_DUMP, without blocking at its end), from where it stood
-before the rows were written; the packets are what the server sent, untouched.
+Theory: the binlog is asked for as a replica asks (COM_BINLOG_DUMP, without blocking at its end),
+from where it stood before the rows were written; the packets are what the server sent, untouched.
 """
 
 import re
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pymysql
@@ -21,6 +22,8 @@ from shared.model.schema import Column, Table, TableId
 _COM_BINLOG_DUMP = 0x12
 _NON_BLOCKING = 1
 _SERVER_ID = 28_999
+#: Neither the time zone of the server nor that of the session that writes may matter.
+TIME_ZONE = "+05:30"
 _LABEL = re.compile(r"'((?:[^']|'')*)'")
 
 
@@ -63,14 +66,17 @@ class Lab:
     def table(self, name: str) -> Table:
         """The table as the catalog describes it."""
         rows = self.sql(
-            "SELECT column_name, data_type, column_type, is_nullable, character_set_name, collation_name,"
+            "SELECT column_name, data_type, column_type, is_nullable, character_set_name, "
+            "collation_name,"
             " character_octet_length, numeric_precision, numeric_scale, datetime_precision"
-            f" FROM information_schema.columns WHERE table_schema='{self.database}' AND table_name='{name}'"
+            f" FROM information_schema.columns WHERE table_schema='{self.database}' AND "
+            f"table_name='{name}'"
             " ORDER BY ordinal_position"
         )
         key = self.sql(
             "SELECT column_name FROM information_schema.statistics"
-            f" WHERE table_schema='{self.database}' AND table_name='{name}' AND index_name='PRIMARY'"
+            f" WHERE table_schema='{self.database}' AND table_name='{name}' AND "
+            "index_name='PRIMARY'"
             " ORDER BY seq_in_index"
         )
         columns = tuple(
@@ -102,7 +108,7 @@ class Lab:
 
     def packets(self) -> Iterator[bytes]:
         """The binlog's events since `mark`."""
-        connection = self._connect()
+        connection: Any = self._connect()
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SET @source_binlog_checksum=@@global.binlog_checksum")
@@ -126,7 +132,9 @@ class Lab:
     def changes(self, *tables: Table, options: FormatOptions | None = None) -> list[Change]:
         """The row changes in the binlog since `mark`."""
         events = self.events(*tables, options=options)
-        return [change for event in events if isinstance(event, RowChanges) for change in event.changes]
+        return [
+            change for event in events if isinstance(event, RowChanges) for change in event.changes
+        ]
 
 
 def folded(changes: list[Change]) -> dict[bytes, bytes]:
@@ -144,10 +152,26 @@ def _labels(column_type: str) -> tuple[str, ...]:
     return tuple(label.replace("''", "'") for label in _LABEL.findall(column_type))
 
 
-def connector(host: str, port: int, user: str, password: str) -> Callable[..., "Connection[Cursor]"]:
+def connector(
+    host: str, port: int, user: str, password: str
+) -> Callable[..., "Connection[Cursor]"]:
     """A function that opens connections to one server."""
 
     def connect(**more: Any) -> "Connection[Cursor]":
         return pymysql.connect(host=host, port=port, user=user, password=password, **more)
 
     return connect
+
+
+@contextmanager
+def opened(server: Any, database: str) -> Iterator[Lab]:
+    """A lab whose writing session is in another time zone than UTC; the server's settings are put back."""
+    connect = connector(server.host, server.port, server.root_user, server.root_password)
+    lab = Lab(connect, database)
+    lab.sql(f"SET time_zone='{TIME_ZONE}'")
+    metadata = lab.sql("SELECT @@global.binlog_row_metadata")[0][0]
+    try:
+        yield lab
+    finally:
+        lab.sql(f"SET GLOBAL binlog_row_metadata={metadata}")
+        lab.close()

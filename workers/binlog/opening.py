@@ -19,7 +19,7 @@ from shared.adapters.mysql.stream import BinlogStream
 from shared.adapters.redis.lease import Leases
 from shared.adapters.sqlite.holds import SpillingHold
 from shared.codec import EventDecoder, TableDecoder
-from shared.errors import InvalidJob, Superseded, Unavailable
+from shared.errors import InvalidJob, SinkRefused, Superseded, Unavailable
 from shared.job.spec import JobSpec
 from shared.machines.ledger import Ledger, StoredState, TableRecord
 from shared.model.job import Wanted, leader_transactional_id, state_topic
@@ -30,8 +30,9 @@ from workers.binlog.fencer import ThreadedFencer
 from workers.binlog.source import MysqlSource
 from workers.binlog.takeover import first_records, take_over
 
-#: A leader that stalls longer inside a transaction has lost it; readers wait no longer for a leader that died.
-_TRANSACTION_TIMEOUT_MS = 60_000
+#: The longest MySQL transaction that fits into one Kafka transaction, by the time that it takes to stream it. A leader
+#: that dies keeps readers waiting only until its successor fences it.
+_TRANSACTION_TIMEOUT_MS = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +165,21 @@ def _first_state(context: JobContext, source: MysqlSource, session: Session, ser
             raise InvalidJob(
                 f"{planned.table.id} has no primary key.", "Add one, or leave the table out.", "source.tables"
             )
-    Topics(context.sink_config).ensure(topic_specs(context.spec, topics))
+    _ensure_empty(context, topics)
     records = [TableRecord(p.table, p.topic, p.rows_estimate, p.chunk_rows) for p in plan.tables]
     return first_records(executed, server_uuid, records)
+
+
+def _ensure_empty(context: JobContext, topics: dict[TableId, str]) -> None:
+    """Creates the topics. A job that starts from nothing would leave rows that were deleted meanwhile in a used one."""
+    cluster = Topics(context.sink_config)
+    cluster.ensure(topic_specs(context.spec, topics))
+    used = sorted(state.name for state in cluster.describe(topics.values()).values() if state.records)
+    if used:
+        raise SinkRefused(
+            f"Topic {used[0]} holds records already, but the job's state topic {context.state_topic} is empty.",
+            "Cancel the job with --delete-topics and submit it again; the state topic must never be deleted by hand.",
+        )
 
 
 def topic_specs(spec: JobSpec, topics: dict[TableId, str]) -> Iterable[TopicSpec]:

@@ -5,6 +5,7 @@ it leads. It holds no data and no connection to MySQL; killing it ends its child
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -37,8 +38,8 @@ _STOP_SECONDS = 10.0
 
 
 def worker_name(settings: Settings) -> str:
-    """This process's name in leases, status and logs."""
-    return settings.worker_name or f"{socket.gethostname()}-{os.getpid()}"
+    """This process's name in leases, status and logs. Two workers that were given one name must still differ."""
+    return f"{settings.worker_name or socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
 
 
 @dataclass(slots=True)

@@ -38,7 +38,6 @@ class TopicLog:
                     auto_offset_reset="earliest",
                     isolation_level=isolation_level,
                     enable_partition_eof=True,
-                    fetch_wait_max_ms=50,  # a done-mark must not wait for a half-full fetch
                 )
             )
             self._consumer.assign([TopicPartition(topic, 0, start or OFFSET_BEGINNING)])

@@ -157,8 +157,7 @@ def _decode_ucs2(raw: bytes) -> str:
 
 
 def decoder_of(charset: str | None, where: str, *, in_key: bool = False) -> Decode:
-    """The decoder of a charset; it raises ValueError (UnicodeDecodeError) for bytes that the
-    charset does not define.
+    """The decoder of a charset; it raises ValueError for bytes that the charset lacks.
 
     `where` is `database.table.column`, for the error. In a key, two byte strings never become the
     same text.
@@ -192,8 +191,9 @@ def _decoder(charset: str) -> Decode:
 
 
 def characters_of(column: Column, where: str, *, in_key: bool) -> Decode:
-    """The decoder of a character column; CHAR loses its trailing blanks, which MySQL adds and
-    removes at will.
+    """The decoder of a character column.
+
+    CHAR loses its trailing blanks, which MySQL adds and removes at will.
 
     Raises:
         UnsupportedType: as `decoder_of`.
@@ -260,9 +260,7 @@ _COLLATIONS = {
 
 
 def charset_of_collation(number: int) -> str | None:
-    """The charset that a collation id of a TABLE_MAP belongs to; None for collations of a later
-    server.
-    """
+    """The charset of a collation id in a TABLE_MAP; None for collations of a later server."""
     for charset, ids in _COLLATIONS.items():
         if number in ids:
             return charset

@@ -134,9 +134,7 @@ class EventDecoder:
         return list(self.decode(packet))
 
     def decode(self, packet: bytes) -> Iterator[Event]:
-        """As `feed`, but one event at a time, so that a large compressed transaction is never whole
-        in memory.
-        """
+        """As `feed`, but one event at a time: a large transaction is never whole in memory."""
         try:
             header = self._header(packet)
             body = self._body(header, packet)
@@ -372,8 +370,7 @@ def _verified(packet: bytes) -> bool:
 
 
 def _widened(low: int, last: int) -> int:
-    """A header's 32-bit offset, as the offset that it stands for in a file that may be larger than
-    4 GiB.
+    """The offset that a header's 32 bits stand for in a file that may be larger than 4 GiB.
 
     Offsets in one file rise, so one that falls by more than half of the range has wrapped. 0 stands
     for none.

@@ -42,10 +42,8 @@ class Cell(NamedTuple):
     convert: Callable[[Any], Plain]
 
 
-#: A column that the job does not know (hidden columns of functional indexes): stepped over, never
-#: decoded.
 def skipped(layout: ColumnLayout) -> Cell:
-    """A cell that is stepped over."""
+    """The cell of a hidden column, which is stepped over and never decoded."""
     return _by_layout(layout)._replace(convert=_nothing)
 
 
@@ -53,7 +51,7 @@ def _nothing(_: object) -> bytes:
     return b""
 
 
-#: binlog type -> (struct code, data_type) of integers; the code in upper case when unsigned.
+#: data_type -> binlog type and struct code; the code in upper case when unsigned.
 _INTEGERS = {
     "tinyint": (layouts.TINY, "b"),
     "smallint": (layouts.SHORT, "h"),
@@ -174,9 +172,7 @@ def _signed24_digits(raw: bytes) -> bytes:
 
 
 def _by_layout(layout: ColumnLayout) -> Cell:
-    """The cell as its layout alone tells it; numbers come out as numbers, all else as bytes or
-    MySQL's text.
-    """
+    """The cell as its layout alone tells it: numbers, MySQL's text, else bytes."""
     kind, metadata = layout
     if kind in _FIXED:
         return _FIXED[kind]

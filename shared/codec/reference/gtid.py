@@ -9,7 +9,6 @@ follow, and fields that name themselves. Used by `events`.
 from __future__ import annotations
 
 from typing import NamedTuple
-from uuid import UUID
 
 _UUID_BYTES = 16
 #: Flags, UUID, number, and the logical clock (one byte of type, two numbers) before the first
@@ -27,8 +26,9 @@ _SIGNED_FIELDS = frozenset((2, 4, 5))
 
 
 class GtidFacts(NamedTuple):
-    """A transaction's GTID as text, and the microseconds since 1970 of its commit on this server
-    (0: not told).
+    """A transaction's GTID as text, and its commit on this server.
+
+    The commit is in microseconds since 1970, 0 where it is not told.
     """
 
     gtid: str
@@ -43,7 +43,7 @@ def plain_gtid(body: bytes) -> GtidFacts:
     """
     if len(body) < _COMMIT_TIME_AT:
         raise ValueError("a GTID event is cut short")
-    uuid = UUID(bytes=body[1 : 1 + _UUID_BYTES])
+    uuid = _uuid_text(body[1 : 1 + _UUID_BYTES])
     number = int.from_bytes(body[_NUMBER_AT : _NUMBER_AT + 8], "little")
     moment = body[_COMMIT_TIME_AT : _COMMIT_TIME_AT + _COMMIT_TIME_BYTES]
     known = len(moment) == _COMMIT_TIME_BYTES
@@ -80,8 +80,15 @@ def tagged_gtid(body: bytes) -> GtidFacts:
             raise ValueError("a tagged GTID has an unknown field")
         else:
             break
-    source = f"{UUID(bytes=uuid)}:{tag}" if tag else f"{UUID(bytes=uuid)}"
+    source = f"{_uuid_text(uuid)}:{tag}" if tag else _uuid_text(uuid)
     return GtidFacts(f"{source}:{number}", microseconds)
+
+
+def _uuid_text(uuid: bytes) -> str:
+    if len(uuid) != _UUID_BYTES:
+        raise ValueError("a GTID event has no UUID")
+    text = uuid.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 class _Numbers:

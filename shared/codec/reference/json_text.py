@@ -65,10 +65,10 @@ def _upper_case_escape(escape: re.Match[bytes]) -> bytes:
 
 
 def json_double(value: float) -> bytes:
-    """The shortest text that reads back equal, with an exponent below 1e-4 and from 1e16 on
-    (`1e+16`, `1e-05`).
+    """The shortest text that reads back equal.
 
-    NaN and the infinities, which only a VECTOR can hold, are quoted as Jackson does.
+    It has an exponent below 1e-4 and from 1e16 on: `1e+16`, `1e-05`. NaN and the infinities, which
+    only a VECTOR can hold, are quoted as Jackson does.
     """
     if math.isfinite(value):
         return repr(value).encode()
@@ -92,11 +92,10 @@ def json_float(value: float) -> bytes:
 
 
 def _next_decimal(value: float, digits: int) -> float:
-    """For a power of two, the decimal behind the nearest one: above it, floats lie twice as far
-    apart as below.
+    """For a power of two, the decimal behind the nearest one.
 
-    Three of them (2**-96, 2**87, 2**90) have a shorter text there; for other values the nearest
-    decimal is the best.
+    Above a power of two, floats lie twice as far apart as below. Three of them (2**-96, 2**87,
+    2**90) have a shorter text there; for other values the nearest decimal is the best.
     """
     if math.frexp(value)[0] not in (0.5, -0.5):
         return math.nan
@@ -223,8 +222,28 @@ def _picker(places: tuple[int, ...]) -> Callable[[list[bytes]], Any]:
     return itemgetter(*places) if places else lambda _: ()
 
 
+def _utf8_string(raw: bytes) -> bytes:
+    """`json_string(raw.decode())` in one step, for the most common type of all."""
+    quoted = orjson.dumps(raw.decode())
+    return _ESCAPE.sub(_upper_case_escape, quoted) if b"\\u" in quoted else quoted
+
+
+def to_json(read: Callable[[Any], Plain] | None, write: Writer | None) -> Writer | None:
+    """From a source's form to JSON: `read` to the plain form, then `write`; None is no change."""
+    if read is None or read is bytes:
+        return write
+    if read == bytes.decode and write is json_string:
+        return _utf8_string
+    if write is None:
+        return read  # type: ignore[return-value]  # the plain form is JSON bytes
+    return lambda source: write(read(source))
+
+
 class RowWriter:
-    """Writes rows of one table: a list with the plain form of every column becomes key and value.
+    """Puts the JSON of columns together to keys and values of one table.
+
+    `writers` has for each column, in table order, what makes JSON of its plain form (None:
+    nothing).
 
     Raises:
         UnsupportedType: a column's type is not known, or the table has no primary key.
@@ -237,42 +256,28 @@ class RowWriter:
                 "Give the table a primary key, or exclude it with tables.exclude.",
             )
         names = [column.name for column in table.columns]
-        writers = [writer_of(table, column, options) for column in table.columns]
-        keys = tuple(names.index(name) for name in table.primary_key)
-        self._writers = tuple((i, write) for i, write in enumerate(writers) if write is not None)
-        self._key_writers = tuple((i, writers[place]) for i, place in enumerate(keys))
+        self.writers = tuple(writer_of(table, column, options) for column in table.columns)
+        #: For each key column, in key order, its place in the table.
+        self.key_places = tuple(names.index(name) for name in table.primary_key)
         self._key_template = _template(table.key_columns)
-        self._pick_key = _picker(keys)
+        self._pick_key = _picker(self.key_places)
         self._pick_value: Callable[[list[bytes]], Any] = tuple
         self._value_template = _template(table.columns)
         if options.fields_include == "EXCEPT_KEY":
-            rest = tuple(i for i in range(len(names)) if i not in keys)
+            rest = tuple(i for i in range(len(names)) if i not in self.key_places)
             self._pick_value = _picker(rest)
             self._value_template = _template(tuple(table.columns[i] for i in rest))
 
-    def row(self, cells: list[Any]) -> EncodedRow:
-        """Key and value of a row; the list, in table order, is used up.
-
-        Raises:
-            ValueError: a cell is not what its column can hold.
-        """
-        for place, write in self._writers:
-            cell = cells[place]
-            if cell is not None:
-                cells[place] = write(cell)
-        if None in cells:
-            cells = [b"null" if cell is None else cell for cell in cells]
+    def row(self, cells: list[bytes]) -> EncodedRow:
+        """Key and value, from the JSON of every column in table order."""
         return EncodedRow(
             self._key_template % self._pick_key(cells),
             self._value_template % self._pick_value(cells),
         )
 
-    def key(self, cells: list[Any]) -> bytes:
-        """The key alone, from the plain forms of the key columns in key order."""
-        return self._key_template % tuple(
-            b"null" if cell is None else cell if write is None else write(cell)
-            for (_, write), cell in zip(self._key_writers, cells, strict=True)
-        )
+    def key(self, cells: list[bytes]) -> bytes:
+        """The key, from the JSON of the key columns in key order."""
+        return self._key_template % tuple(cells)
 
 
 #: What a crafted or foreign value can raise on its way; each path turns them into its own named

@@ -59,9 +59,7 @@ def json_document_text(document: bytes) -> str:
 
 
 def double_text(value: float) -> str:
-    """A double as MySQL prints it inside JSON: shortest digits, `1e20`, `1.5e-15`, always a point
-    or an exponent.
-    """
+    """A double as MySQL prints it inside JSON: `1.0`, `1e20`, `1.5e-17`."""
     mantissa, _, exponent = f"{value!r}e0".partition("e")
     sign, mantissa = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
     whole, _, fraction = mantissa.partition(".")
@@ -80,9 +78,7 @@ def double_text(value: float) -> str:
 
 
 class _Document:
-    """A document; every value costs bytes, so more values than bytes means that offsets go in
-    circles.
-    """
+    """A document. Every value costs bytes: more values than bytes are offsets in circles."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -135,9 +131,7 @@ class _Document:
         return f"[{', '.join(values)}]"
 
     def _entry(self, start: int, entry: int, width: int, depth: int) -> str:
-        """The value of an entry: a kind, then the value itself or its offset from the container's
-        start.
-        """
+        """The value of an entry: a kind, then the value itself or its offset from the start."""
         kind = self._data[entry]
         if kind in _INLINED[width]:
             return self.value(kind, entry + 1, depth + 1)
@@ -155,9 +149,7 @@ class _Document:
         return int.from_bytes(self._data[place : place + width], "little")
 
     def _counted(self, place: int) -> bytes:
-        """Bytes behind their length: seven bits a byte, lowest first, the top bit set when more
-        follow.
-        """
+        """Bytes behind their length: seven bits a byte, lowest first, the top bit for more."""
         length = 0
         for number in range(_VARIABLE_LENGTH_BYTES_MAX):
             byte = self._data[place + number]
@@ -173,9 +165,7 @@ class _Document:
 
 
 def _opaque_text(kind: int, data: bytes) -> str:
-    """Values that only MySQL knows: temporal ones in quotes with six digits, decimals bare, all
-    else in base64.
-    """
+    """Values that only MySQL knows: dates in quotes, decimals bare, all else in base64."""
     if kind == _NEWDECIMAL:
         return decimal_text(data[0], data[1])(data[2:]).decode()
     if kind in (_DATE, _DATETIME, _TIMESTAMP, _TIME):

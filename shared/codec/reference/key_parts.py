@@ -78,9 +78,7 @@ def _text_literal(column: Column, part: str) -> str:
 
 
 def part_to_json(part: KeyPart) -> int | str | dict[str, str]:
-    """A part as plain JSON values that lose nothing: number, string, `{"d": decimal}`, `{"b":
-    hex}`.
-    """
+    """A part as JSON values that lose nothing: number, string, `{"d": "1.20"}`, `{"b": hex}`."""
     if isinstance(part, Decimal):
         return {"d": format(part, "f")}
     if isinstance(part, bytes):

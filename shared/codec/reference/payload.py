@@ -1,5 +1,4 @@
-"""Compressed transactions: TRANSACTION_PAYLOAD events hold all events of a transaction, one after
-the other.
+"""Compressed transactions: a TRANSACTION_PAYLOAD event holds all events of a transaction.
 
 Law of this file: events are handed out one by one as they are decompressed, and no more is
 decompressed than the envelope says. Layout (MySQL's source,
@@ -29,8 +28,9 @@ class _Source(Protocol):
 
 
 def inner_events(body: bytes) -> Iterator[bytes]:
-    """The events of the transaction, without checksums, from the envelope's body behind the common
-    header.
+    """The events of the transaction, without checksums.
+
+    `body` is the envelope behind the common header.
 
     Raises:
         UnsupportedEvent: the compression is not known.

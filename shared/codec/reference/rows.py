@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 from shared.codec.options import FormatOptions
 from shared.codec.reference.charsets import charset_of_collation
 from shared.codec.reference.fields import Cell, cell_of, expected_layout, fits, skipped
-from shared.codec.reference.json_text import CHARACTERS, RowWriter
+from shared.codec.reference.json_text import CHARACTERS, RowWriter, Writer, to_json
 from shared.codec.reference.key_parts import part_reader
 from shared.codec.reference.table_map import ENUM, SET, TableMap, packed_number, parse_table_map
 from shared.errors import SchemaChanged, UnsupportedEvent, UnsupportedType
-from shared.model.change import Change, ChunkKey, KeyPart
+from shared.model.change import Change, ChunkKey, EncodedRow, KeyPart
 from shared.model.chunk_key import chunk_key_columns
 from shared.model.schema import Column, Table
 
@@ -110,16 +110,18 @@ class BoundRows:
         self._cells = tuple(_cells(table, table_map, places))
         #: For each column of the table, its place in the binlog.
         self._places = places
-        self._converts = tuple(self._cells[place].convert for place in places)
-        names = [column.name for column in table.columns]
-        self._keys = tuple(names.index(name) for name in table.primary_key)
-        self._key_converts = tuple(self._converts[key] for key in self._keys)
-        #: Of each part of the chunk key: its number among the key's columns, to the plain form, to
-        #: the part.
+        converts = [self._cells[place].convert for place in places]
+        #: For each column of the table, from the unpacked value to JSON.
+        self._steps: tuple[Writer, ...] = tuple(
+            to_json(convert, write) or bytes
+            for convert, write in zip(converts, writer.writers, strict=True)
+        )
+        self._key_steps = tuple(self._steps[place] for place in writer.key_places)
+        #: Of each part of the chunk key, from the unpacked value to the plain form, to the part.
         self._parts: tuple[tuple[int, Callable[[Any], Any], Callable[[Any], KeyPart]], ...] = tuple(
-            (i, convert, part_reader(column))
-            for i, (convert, column) in enumerate(
-                zip(self._key_converts, chunk_key_columns(table), strict=False)
+            (number, converts[place], part_reader(column))
+            for number, (place, column) in enumerate(
+                zip(writer.key_places, chunk_key_columns(table), strict=False)
             )
         )
         self._bitmap_width = (len(self._cells) + 7) // 8
@@ -163,11 +165,11 @@ class BoundRows:
         return place
 
     def _inserts(self, data: bytes, place: int, end: int) -> Iterator[Change]:
-        table, write = self._table.id, self._writer.row
+        table = self._table.id
         while place < end:
             values, plan, place = self._image(data, place, end)
             chunk_key = self._chunk_key(values, plan)
-            yield Change(table, chunk_key, *write(self._plain_row(values, plan)))
+            yield Change(table, chunk_key, *self._row(values, plan))
 
     def _deletes(self, data: bytes, place: int, end: int) -> Iterator[Change]:
         while place < end:
@@ -175,12 +177,12 @@ class BoundRows:
             yield self._tombstone(values, plan)
 
     def _updates(self, data: bytes, place: int, end: int) -> Iterator[tuple[Change, ...]]:
-        table, write = self._table.id, self._writer.row
+        table = self._table.id
         while place < end:
             old_values, old_plan, place = self._image(data, place, end)
             values, plan, place = self._image(data, place, end)
             chunk_key = self._chunk_key(values, plan)
-            upsert = Change(table, chunk_key, *write(self._plain_row(values, plan)))
+            upsert = Change(table, chunk_key, *self._row(values, plan))
             if [old_values[i] for i in old_plan.keys] == [values[i] for i in plan.keys]:
                 yield (upsert,)
                 continue
@@ -195,18 +197,19 @@ class BoundRows:
         return tuple([part(convert(values[keys[i]])) for i, convert, part in self._parts])
 
     def _key(self, values: list[Any], plan: _Plan) -> bytes:
-        plain = [
-            convert(values[i]) for convert, i in zip(self._key_converts, plan.keys, strict=True)
-        ]
-        return self._writer.key(plain)
+        return self._writer.key(
+            [step(values[i]) for step, i in zip(self._key_steps, plan.keys, strict=True)]
+        )
 
-    def _plain_row(self, values: list[Any], plan: _Plan) -> list[Any]:
+    def _row(self, values: list[Any], plan: _Plan) -> EncodedRow:
         if plan.sources is None:
-            return [convert(value) for convert, value in zip(self._converts, values, strict=True)]
-        return [
-            None if i < 0 else convert(values[i])
-            for convert, i in zip(self._converts, plan.sources, strict=True)
-        ]
+            cells = [step(value) for step, value in zip(self._steps, values, strict=True)]
+        else:
+            cells = [
+                b"null" if i < 0 else step(values[i])
+                for step, i in zip(self._steps, plan.sources, strict=True)
+            ]
+        return self._writer.row(cells)
 
     def _image(self, data: bytes, place: int, end: int) -> tuple[list[Any], _Plan, int]:
         """The unpacked values of one image, its plan, and the place behind it."""
@@ -236,7 +239,7 @@ class BoundRows:
         present = [place for place in range(len(self._cells)) if not bits >> place & 1]
         numbers = {place: number for number, place in enumerate(present)}
         sources = tuple(numbers.get(place, -1) for place in self._places)
-        keys = tuple(sources[key] for key in self._keys)
+        keys = tuple(sources[place] for place in self._writer.key_places)
         if -1 in keys:
             raise ValueError("a primary key is NULL")
         same = sources == tuple(range(len(self._cells)))
@@ -301,17 +304,13 @@ def _agree(table: Table, table_map: TableMap, places: tuple[int, ...]) -> None:
                 f"{table.id}.{column.name}: {reason} differs between the binlog and the schema.",
                 "Read the table's schema again.",
             )
-    key = tuple(places[i] for i, name in _numbered(table))
+    names = [column.name for column in table.columns]
+    key = tuple(places[names.index(name)] for name in table.primary_key)
     if table_map.key is not None and table_map.key != key:
         raise SchemaChanged(
             f"{table.id}: the primary key differs between the binlog and the schema.",
             "Read the table's schema again.",
         )
-
-
-def _numbered(table: Table) -> list[tuple[int, str]]:
-    names = [column.name for column in table.columns]
-    return [(names.index(name), name) for name in table.primary_key]
 
 
 def _difference(column: Column, table_map: TableMap, place: int) -> str:

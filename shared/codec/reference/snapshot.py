@@ -13,7 +13,14 @@ from typing import Any
 
 from shared.codec.options import FormatOptions
 from shared.codec.reference.charsets import UTF8, characters_of
-from shared.codec.reference.json_text import CHARACTERS, INTEGERS, VALUE_ERRORS, Plain, RowWriter
+from shared.codec.reference.json_text import (
+    CHARACTERS,
+    INTEGERS,
+    VALUE_ERRORS,
+    Plain,
+    RowWriter,
+    to_json,
+)
 from shared.codec.reference.key_parts import (
     part_from_json,
     part_reader,
@@ -95,9 +102,13 @@ class SnapshotEncoder:
     def __init__(self, table: Table, options: FormatOptions) -> None:
         self._table = table
         self._writer = RowWriter(table, options)
-        parsers = [_parser(table, column) for column in table.columns]
-        self._parsers = tuple((i, parse) for i, parse in enumerate(parsers) if parse is not None)
-        self._width = len(parsers)
+        steps = [
+            to_json(_parser(table, column), write)
+            for column, write in zip(table.columns, self._writer.writers, strict=True)
+        ]
+        #: Only of columns whose text is not JSON as it comes.
+        self._steps = tuple((place, step) for place, step in enumerate(steps) if step is not None)
+        self._width = len(steps)
         #: One SQL expression per column, in table order.
         self.select_expressions: tuple[str, ...] = tuple(map(select_expression, table.columns))
 
@@ -115,10 +126,12 @@ class SnapshotEncoder:
                 "Read the table's schema again.",
             )
         try:
-            for place, parse in self._parsers:
+            for place, step in self._steps:
                 cell = cells[place]
                 if cell is not None:
-                    cells[place] = parse(cell)
+                    cells[place] = step(cell)
+            if None in cells:
+                cells = [b"null" if cell is None else cell for cell in cells]
             return self._writer.row(cells)
         except VALUE_ERRORS as error:
             raise undecodable(self._table, error) from None
@@ -134,9 +147,7 @@ def undecodable(table: Table, error: Exception) -> UnsupportedType:
 
 
 def key_expressions(table: Table) -> tuple[str, ...]:
-    """What to SELECT for the chunk key of a row, in key order; empty when bounds cannot be made of
-    this key.
-    """
+    """What to SELECT for a row's chunk key, in key order; empty for a key without bounds."""
     return tuple(select_expression(column) for column in chunk_key_columns(table))
 
 

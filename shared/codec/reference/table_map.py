@@ -1,5 +1,4 @@
-"""TABLE_MAP events: which table the rows events of a statement speak of, and how its columns are
-laid out.
+"""TABLE_MAP events: the table that rows events speak of, and how its columns are laid out.
 
 Law of this file: it only reads what the event says; whether that fits the job's schema is `rows`'
 business. Optional metadata of unknown kinds is passed over, since every field states its own
@@ -45,8 +44,7 @@ class ColumnLayout(NamedTuple):
 
 
 class TableMap(NamedTuple):
-    """What a TABLE_MAP event says; the fields of optional metadata are None where the event has
-    none.
+    """What a TABLE_MAP event says; None or empty where it does not say.
 
     `unsigned` has one flag per numeric column and `collations` one collation id per character or
     byte column (63 is binary), each by its place; both are empty where the event does not say.
@@ -93,9 +91,7 @@ def counted(data: bytes, place: int) -> tuple[bytes, int]:
 
 
 def table_names(body: bytes) -> tuple[bytes, bytes, int]:
-    """Database, table, and the place of the column count, from a TABLE_MAP behind table id and
-    flags.
-    """
+    """Database, table, and the place of the column count; `body` is behind table id and flags."""
     database, place = counted(body, 0)
     table, place = counted(body, place + 1)
     return database, table, place + 1

@@ -27,8 +27,7 @@ def fraction_width(digits: int) -> int:
 
 
 def _fraction(digits: int) -> tuple[bytes, int]:
-    """How a stored fraction becomes `.` and exactly the declared digits: a template, and what to
-    divide by.
+    """How a stored fraction becomes `.` and digits: a template, and what to divide by.
 
     One byte holds two digits, so an odd number of digits is stored with a zero behind it.
     """
@@ -61,10 +60,10 @@ def datetime_text(digits: int) -> Callable[[bytes], bytes]:
 
 
 def timestamp_text(digits: int) -> Callable[[bytes], bytes]:
-    """A reader of TIMESTAMP(digits) in UTC: 4 bytes big-endian seconds since 1970, then the
-    fraction.
+    """A reader of TIMESTAMP(digits) in UTC.
 
-    0 is the zero date and not 1970, which a TIMESTAMP cannot hold.
+    Stored are 4 bytes big-endian seconds since 1970, then the fraction. 0 is the zero date and not
+    1970, which a TIMESTAMP cannot hold.
     """
     template, unit = _fraction(digits)
 
@@ -77,11 +76,10 @@ def timestamp_text(digits: int) -> Callable[[bytes], bytes]:
 
 
 def time_text(digits: int) -> Callable[[bytes], bytes]:
-    """A reader of TIME(digits): 3 bytes and the fraction as ONE signed big-endian number around its
-    zero.
+    """A reader of TIME(digits).
 
-    So -00:00:01.10 is stored as -2 seconds and +0.90: sign and digits can only be told from the
-    whole number.
+    3 bytes and the fraction are ONE big-endian number around its zero. So -00:00:01.10 is stored as
+    -2 seconds and +0.90: sign and digits can only be told from the whole number.
     """
     template, unit = _fraction(digits)
     width = 8 * fraction_width(digits)

@@ -1,0 +1,44 @@
+# Every verb that a contributor or a newcomer needs; `make help` lists them.
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
+STACK := $(PYTHON) compose/local/stack.py
+
+.DEFAULT_GOAL := help
+.PHONY: help dev up down demo test lint unit simulate it
+
+help: ## Show the verbs.
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+dev: $(VENV)/.ready ## Make the virtual environment with headrace and its tools.
+
+$(VENV)/.ready: pyproject.toml
+	python3 -m venv $(VENV) || { echo "Install Debian's python3-venv (Python 3.11 or later) first." >&2; exit 1; }
+	$(PYTHON) -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+up: dev ## Start MySQL, Kafka and Valkey under .local (installs them the first time).
+	$(STACK) up
+
+down: dev ## Stop everything that `make up` and `make demo` started.
+	$(PYTHON) compose/local/demo.py stop
+	$(STACK) down
+
+demo: up ## Run the three example jobs on the local stack and show their topics.
+	$(PYTHON) compose/local/demo.py
+
+test: lint unit simulate it ## Run all tests; the integration tests start servers of their own.
+
+lint: dev ## Check style, types and the direction of imports.
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy shared scheduler workers compose/local
+	$(VENV)/bin/lint-imports
+
+unit: dev ## Run the unit tests: no sockets, no servers.
+	$(PYTHON) -m pytest tests/unit tests/tidy
+
+simulate: dev ## Run the protocol under a seeded simulation; SIMULATION_SEEDS=1000 runs more.
+	$(PYTHON) -m pytest tests/simulation
+
+it: dev ## Run the integration tests on real MySQL, Kafka and Valkey.
+	$(PYTHON) -m pytest tests/integration

@@ -1,0 +1,153 @@
+"""Binlog packets by hand, and those that a real MySQL 9.7 sent (recorded.json).
+
+recorded.json holds the tables of tests/integration/test_codec_equality.py, the streams that wrote their rows, and what
+the snapshot path made of the same rows afterwards.
+"""
+
+import json
+import struct
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from shared.codec import EventDecoder, FormatOptions, TableDecoder
+from shared.model.binlog import RowChanges
+from shared.model.schema import Column, Table, TableId, table_from_json
+
+FORMAT, ROTATE, QUERY, XID, TABLE_MAP, WRITE, UPDATE, DELETE, GTID = (
+    15,
+    4,
+    2,
+    16,
+    19,
+    30,
+    31,
+    32,
+    33,
+)
+CRC32, NO_CHECKSUM = 1, 0
+
+#: The table that hand-made packets speak of.
+TABLE = Table(
+    TableId("shop", "user"),
+    (
+        Column("id", "bigint", "bigint", nullable=False, precision=19, scale=0),
+        Column("name", "varchar", "varchar(50)", True, "utf8mb4", "utf8mb4_0900_ai_ci", 200),
+    ),
+    ("id",),
+)
+
+
+def event(
+    kind: int, body: bytes = b"", flags: int = 0, end: int = 500, checksum: bool = True
+) -> bytes:
+    """One packet: header, body, and a right checksum unless told otherwise."""
+    size = 19 + len(body) + 4 * checksum
+    packet = struct.pack("<IBIIIH", 1_700_000_000, kind, 1, size, end, flags) + body
+    return packet + zlib.crc32(packet).to_bytes(4, "little") * checksum
+
+
+def format_description(algorithm: int = CRC32, version: int = 4) -> bytes:
+    body = struct.pack("<H50sIB", version, b"9.7.4", 0, 19) + bytes(42) + bytes((algorithm,))
+    packet = event(FORMAT, body, checksum=True)
+    return packet if algorithm == CRC32 else packet[:-4] + b"\0\0\0\0"
+
+
+def table_map(
+    table: Table = TABLE,
+    number: int = 7,
+    kinds: bytes = b"\x08\x0f",
+    metadata: bytes = b"\xc8\x00",
+    optional: bytes = b"",
+) -> bytes:
+    database, name = (part.encode() for part in table.id)
+    body = number.to_bytes(6, "little") + b"\x01\x00"
+    body += bytes((len(database),)) + database + b"\0" + bytes((len(name),)) + name + b"\0"
+    body += (
+        bytes((len(kinds),))
+        + kinds
+        + bytes((len(metadata),))
+        + metadata
+        + bytes((len(kinds) + 7) // 8)
+    )
+    return event(TABLE_MAP, body + optional)
+
+
+def rows(
+    kind: int, images: bytes, number: int = 7, present: bytes = b"\xff", columns: int = 2
+) -> bytes:
+    body = number.to_bytes(6, "little") + b"\x01\x00\x02\x00" + bytes((columns,))
+    body += present * (2 if kind == UPDATE else 1)
+    return event(kind, body + images)
+
+
+def image(number: int, name: str | None) -> bytes:
+    """A row image of TABLE."""
+    if name is None:
+        return b"\x02" + number.to_bytes(8, "little", signed=True)
+    text = name.encode()
+    return b"\x00" + number.to_bytes(8, "little", signed=True) + bytes((len(text),)) + text
+
+
+def gtid(kind: int = GTID) -> bytes:
+    body = b"\x00" + bytes(range(16)) + (5).to_bytes(8, "little") + b"\x02" + bytes(16)
+    return event(kind, body + (1_700_000_000_123_456).to_bytes(7, "little"))
+
+
+def query(sql: str, database: str = "shop") -> bytes:
+    name = database.encode()
+    body = struct.pack("<IIBHH", 1, 0, len(name), 0, 3) + b"abc" + name + b"\0" + sql.encode()
+    return event(QUERY, body)
+
+
+def decoder(
+    *tables: Table, options: FormatOptions | None = None, started: bool = True
+) -> EventDecoder:
+    """A decoder that wants these tables and, once started, is inside a transaction."""
+    wanted = {table.id: TableDecoder(table, options or FormatOptions()) for table in tables}
+    made = EventDecoder(wanted.get)
+    if started:
+        made.feed(format_description())
+        made.feed(gtid())
+    return made
+
+
+class Recorded(NamedTuple):
+    """One stream of a real server, and the rows that its tables held in the end."""
+
+    packets: list[bytes]
+    rows: dict[TableId, dict[bytes, bytes]]
+
+
+def recorded() -> tuple[dict[TableId, Table], dict[str, Recorded]]:
+    """The tables, and the streams by name."""
+    data: Any = json.loads(Path(__file__).with_name("recorded.json").read_text())
+    tables = [table_from_json(table) for table in data["tables"]]
+    streams = {
+        name: Recorded(
+            [bytes.fromhex(packet) for packet in stream["packets"]],
+            {
+                TableId("codec_types", table): {
+                    key.encode(): value.encode() for key, value in pairs
+                }
+                for table, pairs in stream["rows"].items()
+            },
+        )
+        for name, stream in data["streams"].items()
+    }
+    return {table.id: table for table in tables}, streams
+
+
+def folded(decoder: EventDecoder, packets: list[bytes]) -> dict[TableId, dict[bytes, bytes]]:
+    """What compacted topics hold after the packets."""
+    topics: dict[TableId, dict[bytes, bytes]] = {}
+    for packet in packets:
+        for happened in decoder.feed(packet):
+            if isinstance(happened, RowChanges):
+                for change in happened.changes:
+                    topic = topics.setdefault(change.table, {})
+                    if change.value is None:
+                        topic.pop(change.key, None)
+                    else:
+                        topic[change.key] = change.value
+    return topics
