@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from shared.adapters.mysql.session import Session
+from shared.adapters.mysql.session import RawRow, Session
 from shared.errors import PreflightFailed
 
 _VARIABLES = (
@@ -158,17 +158,17 @@ def _is_replica(session: Session, version: str) -> bool | None:
 
 def _replica_ids(session: Session, version: str) -> tuple[int, ...] | None:
     rows = _permitted(session, "SHOW REPLICAS" if _says_replica(version) else "SHOW SLAVE HOSTS")
-    return None if rows is None else tuple(sorted({_whole(row["server_id"]) for row in rows}))
+    return None if rows is None else tuple(sorted({int(row[0] or 0) for row in rows}))
 
 
 def _says_replica(version: str) -> bool:
     return "mariadb" not in version.lower() and version_tuple(version) >= _REPLICA_SINCE
 
 
-def _permitted(session: Session, sql: str) -> list[dict[str, str]] | None:
+def _permitted(session: Session, sql: str) -> list[RawRow] | None:
     """The rows, or None when the user lacks the privilege to ask."""
     try:
-        return session.named(sql)
+        return session.query(sql)
     except PreflightFailed:
         return None
 

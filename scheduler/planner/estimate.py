@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 
 class Estimate(NamedTuple):
-    """Rows of a table and the average bytes of one, as the engine's statistics have them; 0 is not known, or empty."""
+    """Rows of a table and the average bytes of one, as the engine's statistics have them; 0 is not known, or empty.
+
+    The rows are fresher than the bytes: of a table that was filled a moment ago the latter are 0 or too small.
+    """
 
     rows: int = 0
     row_bytes: int = 0

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scheduler.planner.estimate import Estimate
+from scheduler.planner.width import declared_row_bytes
 from shared.model.chunk_key import chunk_key_columns
 from shared.model.schema import Table, TableId
 
@@ -93,6 +94,8 @@ def make_plan(
 
 
 def _planned(table: Table, topic: str, estimate: Estimate, chunk_rows_limit: int) -> PlannedTable:
+    if not estimate.row_bytes:
+        estimate = Estimate(estimate.rows, declared_row_bytes(table))
     chunk_rows = rows_per_chunk(estimate, chunk_rows_limit)
     chunks = -(-estimate.rows // chunk_rows) if chunk_key_columns(table) else 1
     return PlannedTable(table, topic, estimate.rows, estimate.total_bytes, chunk_rows, max(1, chunks))

@@ -16,13 +16,9 @@ from headrace_local.kafka import KafkaServer
 from headrace_local.mysql import MysqlServer
 
 from scheduler import preflight
-from scheduler.discovery import estimates, list_tables, prefix_keys, read_facts, read_table, read_tables
-from scheduler.planner import SPREAD_MAX, dense
 from scheduler.preflight import Finding, Report
-from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.job.placeholders import Resolver
 from shared.job.spec import JobSpec, parse
-from shared.model.schema import TableId
 from tests.plugins.fix_servers import root_connection
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "whole-database.yaml"
@@ -69,9 +65,6 @@ class Desk:
 
     def report(self, *, owned: tuple[str, ...] = (), **job: Any) -> Report:
         return preflight.run(self.job(**job), owned_topics=owned)
-
-    def session(self) -> Session:
-        return Session(MysqlTarget(self.mysql.host, self.mysql.port, "root", ""), "test")
 
 
 @pytest.fixture
@@ -349,72 +342,3 @@ def test_a_server_that_is_wrong_in_everything_is_told_everything(
         "replication",
     ]
     assert "log_replica_updates=ON" in report.errors[-1].hint
-
-
-def test_the_catalog_is_read_as_it_is(desk: Desk) -> None:
-    desk.sql(
-        r"CREATE TABLE `Odd'\t``x` (b INT, a VARCHAR(20) COLLATE utf8mb4_bin, hidden INT INVISIBLE,"
-        r" e ENUM('it''s', 'b\\s', 'a,b)', '表') CHARACTER SET utf8mb4, s SET('x', 'y') CHARACTER SET latin1,"
-        " twice INT GENERATED ALWAYS AS (b * 2) VIRTUAL, t DATETIME(3), d DECIMAL(20, 5) UNSIGNED,"
-        " PRIMARY KEY (a, b), KEY ((b * 3)))",
-        r"CREATE TABLE `odd'\t``x` (only INT PRIMARY KEY)",
-        "CREATE VIEW seen AS SELECT * FROM user",
-    )
-    odd, other = TableId(desk.database, "Odd'\\t`x"), TableId(desk.database, "odd'\\t`x")
-    with desk.session() as session:
-        own = [table for table in list_tables(session) if table.database == desk.database]
-        assert sorted(table.table for table in own) == sorted([odd.table, other.table, "feedback", "order", "user"])
-        tables = read_tables(session, [other, odd, TableId(desk.database, "nothing")])
-        assert read_table(session, TableId("nowhere", "nothing")) is None
-    assert list(tables) == [other, odd]
-    table = tables[odd]
-    assert [c.name for c in table.columns] == ["b", "a", "hidden", "e", "s", "twice", "t", "d"]
-    assert table.primary_key == ("a", "b")
-    assert table.column("e").labels == ("it's", "b\\s", "a,b)", "表")
-    assert (table.column("s").labels, table.column("s").character_set) == (("x", "y"), "latin1")
-    assert (table.column("a").collation, table.column("a").length) == ("utf8mb4_bin", 80)
-    assert (table.column("t").fraction, table.column("d").precision, table.column("d").scale) == (3, 20, 5)
-    assert table.column("d").unsigned
-    assert tables[other].primary_key == ("only",)
-
-
-def test_a_key_that_the_server_made_and_hides_is_seen(desk: Desk) -> None:
-    desk.sql("SET sql_generate_invisible_primary_key = ON", "CREATE TABLE made (a INT)")
-    with desk.session() as session:
-        session.query("SET SESSION show_gipk_in_create_table_and_information_schema = OFF")
-        table = read_table(session, TableId(desk.database, "made"))
-    assert table is not None
-    assert table.primary_key == ("my_row_id",)
-
-
-def test_prefixes_in_keys_are_seen(desk: Desk) -> None:
-    desk.sql("CREATE TABLE prefixed (a VARCHAR(20), b INT, c BLOB, PRIMARY KEY (a(3), b, c(2)))")
-    prefixed = TableId(desk.database, "prefixed")
-    with desk.session() as session:
-        assert prefix_keys(session, [prefixed, TableId(desk.database, "user")]) == {prefixed: ("a", "c")}
-
-
-def test_a_table_filled_a_moment_ago_is_not_empty_to_us(desk: Desk) -> None:
-    numbers = TableId(desk.database, "numbers")
-    desk.sql("CREATE TABLE numbers (id INT PRIMARY KEY, filler CHAR(100))")
-    with desk.session() as session:
-        session.query(f"SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{desk.database}'")
-        desk.sql(
-            "SET cte_max_recursion_depth = 20000",
-            "INSERT INTO numbers WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
-            " SELECT i, 'x' FROM n",
-        )
-        estimate = estimates(session, [numbers])[numbers]
-        assert session.scalar("SELECT @@information_schema_stats_expiry") == "86400"
-    assert 10_000 <= estimate.rows <= 40_000
-    assert dense(1, 20_000, estimate.rows)
-    assert not dense(1, 20_000 * SPREAD_MAX * 3, estimate.rows)
-
-
-def test_facts_are_those_of_the_server(desk: Desk) -> None:
-    with desk.session() as session:
-        facts = read_facts(session)
-        assert facts.server_uuid == session.scalar("SELECT @@server_uuid")
-    assert facts.version_tuple >= (9, 0)
-    assert (facts.is_mariadb, facts.is_replica, facts.replica_ids, facts.ignores_case) == (False, False, (), False)
-    assert facts.user == "root@localhost"

@@ -165,21 +165,21 @@ def _first_state(context: JobContext, source: MysqlSource, session: Session, ser
             raise InvalidJob(
                 f"{planned.table.id} has no primary key.", "Add one, or leave the table out.", "source.tables"
             )
-    _ensure_empty(context, topics)
+    _make_topics(context, topics)
     records = [TableRecord(p.table, p.topic, p.rows_estimate, p.chunk_rows) for p in plan.tables]
     return first_records(executed, server_uuid, records)
 
 
-def _ensure_empty(context: JobContext, topics: dict[TableId, str]) -> None:
+def _make_topics(context: JobContext, topics: dict[TableId, str]) -> None:
     """Creates the topics. A job that starts from nothing would leave rows that were deleted meanwhile in a used one."""
     cluster = Topics(context.sink_config)
-    cluster.ensure(topic_specs(context.spec, topics))
     used = sorted(state.name for state in cluster.describe(topics.values()).values() if state.records)
     if used:
         raise SinkRefused(
             f"Topic {used[0]} holds records already, but the job's state topic {context.state_topic} is empty.",
             "Cancel the job with --delete-topics and submit it again; the state topic must never be deleted by hand.",
         )
+    cluster.ensure(topic_specs(context.spec, topics))
 
 
 def topic_specs(spec: JobSpec, topics: dict[TableId, str]) -> Iterable[TopicSpec]:

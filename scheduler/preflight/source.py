@@ -1,0 +1,78 @@
+"""The preflight's look at MySQL: one session, the checks in order, and what a plan needs.
+
+Law of this file: it ends with findings, whatever the server does; only an error of our own program gets out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scheduler.discovery import ServerFacts, estimates, list_tables, prefix_keys, read_facts, read_tables
+from scheduler.planner import Estimate
+from scheduler.preflight import tables as checks
+from scheduler.preflight.findings import Finding, failed, failure_of, passed
+from scheduler.preflight.server import check_server
+from shared.adapters.mysql.session import Session
+from shared.errors import NeedsOperator, Transient
+from shared.job.spec import JobSpec
+from shared.model.schema import Table, TableId
+from shared.runtime.connections import format_options, mysql_target
+
+_UNREACHABLE = "Check source.hostname and source.port, and that a MySQL server answers there."
+
+
+@dataclass(slots=True)
+class Source:
+    """What was found so far; all of it when no finding is an error."""
+
+    findings: list[Finding] = field(default_factory=list)
+    facts: ServerFacts | None = None
+    tables: list[Table] = field(default_factory=list)
+    topics: dict[TableId, str] = field(default_factory=dict)
+    estimates: Mapping[TableId, Estimate] = field(default_factory=dict)
+
+
+def check_source(spec: JobSpec) -> Source:
+    """All checks that need MySQL."""
+    target = mysql_target(spec)
+    source = Source()
+    try:
+        with Session(target, "preflight") as session:
+            source.findings.append(passed("mysql", f"MySQL at {target} answers."))
+            _inspect(session, spec, source)
+    except (Transient, NeedsOperator) as error:
+        source.findings.append(failure_of("mysql", error, _UNREACHABLE))
+    source.findings += checks.check_patterns(spec)
+    return source
+
+
+def _inspect(session: Session, spec: JobSpec, source: Source) -> None:
+    source.facts = facts = read_facts(session)
+    source.findings += check_server(facts, spec.source.server_ids)
+    if facts.is_mariadb:
+        return  # its catalog and its grants differ; more findings would only confuse
+    source.findings.append(checks.check_replication_privileges(facts))
+    visible = list_tables(session)
+    selected, tables = checks.select_tables(spec, visible, facts)
+    source.findings += [tables, *checks.check_idle_patterns(spec, visible, facts)]
+    if not selected:
+        return
+    source.topics, routes = checks.route_tables(spec, selected, facts)
+    readable, privileges = checks.check_read_privileges(facts, selected)
+    source.findings += [routes, privileges]
+    _inspect_tables(session, spec, source, readable)
+
+
+def _inspect_tables(session: Session, spec: JobSpec, source: Source, readable: list[TableId]) -> None:
+    """Checks of those tables whose columns we can see."""
+    found = read_tables(session, readable)
+    gone = [str(table) for table in readable if table not in found]
+    if gone:
+        message = f"{', '.join(gone[:3])} vanished during the check."
+        source.findings.append(failed("tables", message, "Check again."))
+    source.tables = list(found.values())
+    source.findings.append(checks.check_primary_keys(source.tables))
+    source.findings += checks.check_key_prefixes(prefix_keys(session, readable))
+    source.findings += checks.check_column_types(source.tables, format_options(spec))
+    source.estimates = estimates(session, readable)

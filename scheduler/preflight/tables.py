@@ -1,0 +1,169 @@
+"""Checks of the job's tables: which there are, whether they can be read, and whether the codec knows them.
+
+Law of this file: pure; the catalog and the facts are arguments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from scheduler.discovery import ServerFacts
+from scheduler.preflight import grants
+from scheduler.preflight.findings import (
+    NAMED_MAX,
+    Finding,
+    failed,
+    failure_of,
+    listed,
+    passed,
+    warned,
+)
+from shared.codec import FormatOptions, check_table
+from shared.errors import InvalidJob, UnsupportedType
+from shared.job.patterns import TablePatterns
+from shared.job.spec import JobSpec
+from shared.model.schema import Table, TableId
+
+#: A database's name that a table pattern spells out, at the beginning of each of its elements.
+_PLAIN_DATABASE = re.compile(r"(?:^|,)\s*([\w$-]+)\.")
+
+
+def check_patterns(spec: JobSpec) -> list[Finding]:
+    """Patterns that are legal and rarely meant as they stand."""
+    hint = "Correct the pattern if it is not meant so."
+    found = (warning.partition(": ") for warning in spec.warnings)
+    return [warned("patterns", message, hint, path) for path, _, message in found]
+
+
+def select_tables(spec: JobSpec, visible: Sequence[TableId], facts: ServerFacts) -> tuple[tuple[TableId, ...], Finding]:
+    """The job's tables, and whether there are any."""
+    try:
+        tables = spec.select(visible, ignore_case=facts.ignores_case)
+    except InvalidJob as error:
+        finding = failure_of("tables", error)
+        may_be_hidden = bool(grants.parse_grants(facts.grants).missing(["SELECT"]))
+        return (), _with_grants(finding, spec, facts) if may_be_hidden else finding
+    message = f"The job has {_count(len(tables), 'table')} of the {len(visible)} that {facts.user} can see."
+    return tables, passed("tables", message)
+
+
+def check_idle_patterns(spec: JobSpec, visible: Sequence[TableId], facts: ServerFacts) -> list[Finding]:
+    """Elements of a list of patterns that match nothing, while others do."""
+    lists = [spec.source.tables, spec.source.tables_exclude]
+    hint = "Check the spelling, and that the MySQL user may see the tables."
+    return [
+        warned("patterns", f"`{text}` matches no table.", hint, patterns.path)
+        for patterns in lists
+        if patterns is not None
+        for text in _idle(patterns, visible, facts)
+    ]
+
+
+def _idle(patterns: TablePatterns, visible: Sequence[TableId], facts: ServerFacts) -> tuple[str, ...]:
+    idle = patterns.unmatched(visible, ignore_case=facts.ignores_case)
+    # If not even one matches, `select_tables` says so, with more about it.
+    alone = patterns.path == "source.tables" and not any(
+        patterns.matches(t, ignore_case=facts.ignores_case) for t in visible
+    )
+    return () if alone else idle
+
+
+def _with_grants(finding: Finding, spec: JobSpec, facts: ServerFacts) -> Finding:
+    """The same with the GRANTs that would let the user see the databases that the patterns spell out."""
+    databases = dict.fromkeys(_PLAIN_DATABASE.findall(spec.source.tables.text))
+    literal = facts.partial_revokes == "ON"
+    statements = [grants.grant_database(name, facts.user, literal=literal) for name in databases]
+    told = f" Run, if they are missing: {' '.join(statements)}" if statements else ""
+    hint = f"{finding.hint} MySQL shows a user only the tables on which it has a privilege.{told}"
+    return failed(finding.subject, finding.message, hint, finding.path)
+
+
+def check_replication_privileges(facts: ServerFacts) -> Finding:
+    """The user may read the binlog and ask for its end."""
+    subject = "replication_privileges"
+    missing = grants.parse_grants(facts.grants).missing(grants.REPLICATION_PRIVILEGES)
+    if not missing:
+        return passed(subject, f"{facts.user} may read the binlog.")
+    statement = grants.grant_everywhere(missing, facts.user)
+    return failed(subject, f"{facts.user} lacks {' and '.join(missing)}.", f"Run: {statement}")
+
+
+def check_read_privileges(facts: ServerFacts, tables: Sequence[TableId]) -> tuple[list[TableId], Finding]:
+    """The tables that can be read with all of their columns, and whether these are all."""
+    subject = "read_privileges"
+    given = grants.parse_grants(facts.grants)
+    literal = facts.partial_revokes == "ON"
+    readable = [t for t in tables if given.may_select(t, literal=literal, ignore_case=facts.ignores_case)]
+    missing = sorted(set(tables).difference(readable))
+    if not missing:
+        return readable, passed(subject, f"{facts.user} may read all of them.")
+    statements = _read_statements(missing, tables, facts.user, literal=literal)
+    message = f"{facts.user} lacks SELECT on {listed([str(t) for t in missing])} (or on some of the columns)."
+    return readable, failed(subject, message, f"Run: {' '.join(statements)}")
+
+
+def _read_statements(missing: Sequence[TableId], tables: Sequence[TableId], user: str, *, literal: bool) -> list[str]:
+    """One GRANT for a database of which nothing can be read, else one for each table."""
+    statements: list[str] = []
+    for database, group in groupby(missing, key=lambda table: table.database):
+        lacking = list(group)
+        if len(lacking) == sum(table.database == database for table in tables):
+            statements.append(grants.grant_database(database, user, literal=literal))
+        else:
+            statements.extend(grants.grant_table(table, user) for table in lacking)
+    return statements
+
+
+def check_primary_keys(tables: Sequence[Table]) -> Finding:
+    """Every table has a primary key, which becomes the message's key."""
+    without = [str(table.id) for table in tables if not table.primary_key]
+    if not without:
+        return passed("primary_keys", "Every table has a primary key.")
+    verb = "has" if len(without) == 1 else "have"
+    message = f"{_count(len(without), 'table')} {verb} no primary key: {listed(without)}."
+    hint = "Add one (ALTER TABLE … ADD PRIMARY KEY …), or leave the tables out with source.tables.exclude."
+    return failed("primary_keys", message, hint, "source.tables")
+
+
+def check_key_prefixes(prefixes: Mapping[TableId, Sequence[str]]) -> list[Finding]:
+    """Tables whose primary key holds only the beginning of a column."""
+    if not prefixes:
+        return []
+    names = [f"{table} ({', '.join(columns)})" for table, columns in prefixes.items()]
+    message = f"The primary key holds only the beginning of columns of {listed(names)}."
+    hint = "They are copied all right, but MySQL sorts the table for every chunk: a key of whole columns is faster."
+    return [warned("key_prefixes", message, hint)]
+
+
+def check_column_types(tables: Sequence[Table], options: FormatOptions) -> list[Finding]:
+    """The codec knows every column's type and character set."""
+    unknown: list[UnsupportedType] = []
+    for table in tables:
+        if not table.primary_key:
+            continue  # `check_primary_keys` has it already
+        try:
+            check_table(table, options)
+        except UnsupportedType as error:
+            unknown.append(error)
+    if not unknown:
+        return [passed("column_types", "Every column has a type that can be copied exactly.")]
+    findings = [failure_of("column_types", error) for error in unknown[:NAMED_MAX]]
+    if len(unknown) > NAMED_MAX:
+        message = f"{len(unknown) - NAMED_MAX} more tables have a column of a type that is not known."
+        findings.append(failed("column_types", message, "Mend those above first, then check again."))
+    return findings
+
+
+def route_tables(spec: JobSpec, tables: Sequence[TableId], facts: ServerFacts) -> tuple[dict[TableId, str], Finding]:
+    """The topic of each table, and whether each has one of its own."""
+    try:
+        topics = spec.topics(tables, ignore_case=facts.ignores_case)
+    except InvalidJob as error:
+        return {}, failure_of("routes", error)
+    return topics, passed("routes", "Every table has a topic of its own.")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

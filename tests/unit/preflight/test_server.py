@@ -1,0 +1,122 @@
+"""Each setting of the server is wanted for a reason, and its finding says how to mend it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scheduler.preflight.findings import Finding, Severity
+from scheduler.preflight.server import check_server
+from shared.job.spec import ServerIdRange
+from tests.unit.preflight.facts_lab import GOOD, server
+
+IDS = ServerIdRange(28601, 28604)
+
+
+def wrong(**bent: Any) -> list[Finding]:
+    return [finding for finding in check_server(server(**bent), IDS) if not finding.ok]
+
+
+def test_a_good_server_passes_every_check() -> None:
+    findings = check_server(GOOD, IDS)
+    assert all(finding.ok and not finding.hint for finding in findings)
+    assert [finding.subject for finding in findings] == [
+        "version",
+        "log_bin",
+        "binlog_format",
+        "binlog_row_image",
+        "binlog_row_value_options",
+        "gtid_mode",
+        "replication",
+        "binlog_retention",
+        "server_id",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bent", "subject", "told", "hint"),
+    [
+        ({"log_bin": "OFF"}, "log_bin", "no binlog", "my.cnf"),
+        ({"binlog_format": "STATEMENT"}, "binlog_format", "STATEMENT, not ROW", "SET PERSIST binlog_format = 'ROW'"),
+        ({"binlog_format": "MIXED"}, "binlog_format", "MIXED, not ROW", "SET PERSIST"),
+        ({"binlog_row_image": "MINIMAL"}, "binlog_row_image", "MINIMAL, not FULL", "binlog_row_image = 'FULL'"),
+        ({"binlog_row_image": "NOBLOB"}, "binlog_row_image", "NOBLOB, not FULL", "binlog_row_image = 'FULL'"),
+        (
+            {"binlog_row_value_options": "PARTIAL_JSON"},
+            "binlog_row_value_options",
+            "PARTIAL_JSON, not empty",
+            "binlog_row_value_options = ''",
+        ),
+        ({"gtid_mode": "OFF"}, "gtid_mode", "OFF, not ON", "SET PERSIST gtid_mode = OFF_PERMISSIVE;"),
+        ({"gtid_mode": ""}, "gtid_mode", "OFF, not ON", "SET PERSIST gtid_mode = OFF_PERMISSIVE;"),
+        (
+            {"gtid_mode": "ON_PERMISSIVE"},
+            "gtid_mode",
+            "may still come without",
+            "Run, in this order: SET PERSIST gtid_mode = ON;",
+        ),
+        (
+            {"is_replica": True, "log_replica_updates": "OFF"},
+            "replication",
+            "log_replica_updates is",
+            "log_replica_updates=ON",
+        ),
+        (
+            {"is_replica": True, "replica_preserve_commit_order": "OFF"},
+            "replication",
+            "replica_preserve_commit_order is",
+            "replica_preserve_commit_order=ON",
+        ),
+        ({"binlog_expire_logs_seconds": 3599}, "binlog_retention", "3599 s", "binlog_expire_logs_seconds = 604800"),
+        ({"server_id": 28602}, "server_id", "the id of the server itself", "without it"),
+        ({"replica_ids": (7, 28601, 28604)}, "server_id", "28601, 28604", "without them"),
+        ({"version": "10.11.6-MariaDB-1"}, "version", "not supported yet", "MySQL server"),
+        ({"version": "11.4.2", "version_comment": "mariadb.org binary"}, "version", "MariaDB", "MySQL server"),
+    ],
+)
+def test_one_wrong_setting_is_one_error(bent: dict[str, Any], subject: str, told: str, hint: str) -> None:
+    (finding,) = wrong(**bent)
+    assert (finding.subject, finding.is_error) == (subject, True)
+    assert told in finding.message
+    assert hint in finding.hint
+
+
+@pytest.mark.parametrize(
+    ("bent", "subject"),
+    [
+        ({"binlog_expire_logs_seconds": 3600}, "binlog_retention"),
+        ({"binlog_expire_logs_seconds": 86_399}, "binlog_retention"),
+        ({"is_replica": None}, "replication"),
+        ({"replica_ids": None}, "server_id"),
+        ({"version": "5.7.44-log"}, "version"),
+    ],
+)
+def test_what_does_not_stop_the_job_is_a_warning(bent: dict[str, Any], subject: str) -> None:
+    (finding,) = wrong(**bent)
+    assert (finding.subject, finding.severity) == (subject, Severity.WARNING)
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        {"binlog_expire_logs_seconds": 0},
+        {"binlog_expire_logs_seconds": 86_400},
+        {"log_replica_updates": "OFF"},  # without a source there is nothing to write on
+        {"is_replica": True},
+        {"replica_ids": (7, 28600, 28605)},
+        {"version": "8.0.12", "lower_case_table_names": "1"},
+    ],
+)
+def test_what_is_all_right_is_not_mentioned(bent: dict[str, Any]) -> None:
+    assert wrong(**bent) == []
+
+
+def test_of_a_mariadb_nothing_else_is_said() -> None:
+    mariadb = server(version="10.11.6-MariaDB", gtid_mode="", log_bin="OFF")
+    assert [finding.subject for finding in check_server(mariadb, IDS)] == ["version"]
+
+
+def test_every_setting_is_told_at_once() -> None:
+    found = wrong(log_bin="OFF", binlog_format="MIXED", gtid_mode="OFF")
+    assert [finding.subject for finding in found] == ["log_bin", "binlog_format", "gtid_mode"]

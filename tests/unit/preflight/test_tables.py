@@ -1,0 +1,134 @@
+"""The job's tables: found, readable, with keys and types, each with a topic of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler.preflight import tables as checks
+from shared.codec import FormatOptions
+from shared.job.placeholders import Resolver
+from shared.job.spec import JobSpec, parse
+from shared.model.schema import Column, Table, TableId
+from tests.unit.preflight.facts_lab import GOOD, server
+
+ID = Column("id", "bigint", "bigint", nullable=False)
+USER, ORDER = TableId("order_dw", "user"), TableId("order_dw", "order")
+
+JOB = r"""
+source:
+  type: mysql
+  hostname: db
+  username: headrace
+  password: #{password}
+  tables: TABLES
+sink:
+  type: upsert-kafka
+  properties.bootstrap.servers: broker:9092
+"""
+
+
+def job(tables: str, rest: str = "") -> JobSpec:
+    text = JOB.replace("TABLES", tables) + rest
+    return parse(text, "shop.yaml").resolve(Resolver({"password": "secret"}))
+
+
+def keyed(name: str, *columns: Column, key: tuple[str, ...] = ("id",)) -> Table:
+    return Table(TableId("order_dw", name), (ID, *columns), key)
+
+
+def test_the_tables_of_the_job_are_counted() -> None:
+    tables, finding = checks.select_tables(job(r"order_dw.\.*"), [USER, ORDER, TableId("other", "t")], GOOD)
+    assert (tables, finding.ok) == ((USER, ORDER), True)
+    assert "2 tables of the 3" in finding.message
+
+
+def test_no_table_keeps_the_place_in_the_file() -> None:
+    tables, finding = checks.select_tables(job("order_dw.usr"), [USER], GOOD)
+    assert (tables, finding.is_error, finding.path) == ((), True, "source.tables")
+    assert "shop.yaml:7" in finding.message
+
+
+def test_no_table_for_a_user_without_grants_names_the_grant() -> None:
+    blind = server(grants=("GRANT USAGE ON *.* TO `headrace`@`%`",))
+    _, finding = checks.select_tables(job(r"order_dw.user, shop.\.*"), [], blind)
+    assert "GRANT SELECT ON `order\\_dw`.* TO 'headrace'@'%';" in finding.hint
+    assert "GRANT SELECT ON `shop`.* TO 'headrace'@'%';" in finding.hint
+
+
+def test_all_tables_excluded_is_told_at_the_exclusion() -> None:
+    spec = job("order_dw.user\n  tables.exclude: order_dw.us\\.*")
+    _, finding = checks.select_tables(spec, [USER], GOOD)
+    assert (finding.is_error, finding.path) == (True, "source.tables.exclude")
+
+
+def test_a_pattern_without_a_table_beside_one_with_is_a_warning() -> None:
+    (finding,) = checks.check_idle_patterns(job("order_dw.user, order_dw.usr"), [USER], GOOD)
+    assert not finding.ok
+    assert not finding.is_error
+    assert "`order_dw.usr`" in finding.message
+    assert checks.check_idle_patterns(job("order_dw.usr"), [USER], GOOD) == []
+
+
+def test_names_match_as_the_server_compares_them() -> None:
+    tables, _ = checks.select_tables(job("Order_DW.USER"), [USER], server(lower_case_table_names="1"))
+    assert tables == (USER,)
+
+
+def test_two_tables_in_one_topic_are_an_error_at_the_route() -> None:
+    spec = job(r"order_dw.\.*", "route:\n  - source-table: order_dw.\\.*\n    sink-table: all\n")
+    topics, finding = checks.route_tables(spec, [USER, ORDER], GOOD)
+    assert (topics, finding.is_error, finding.path) == ({}, True, "route[0].sink-table")
+
+
+def test_missing_replication_privileges_are_one_statement() -> None:
+    finding = checks.check_replication_privileges(server(grants=("GRANT SELECT ON *.* TO `headrace`@`%`",)))
+    assert finding.is_error
+    assert finding.hint == "Run: GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'headrace'@'%';"
+
+
+@pytest.mark.parametrize(
+    ("grant", "statement"),
+    [
+        ("GRANT INSERT ON `order_dw`.* TO `headrace`@`%`", "GRANT SELECT ON `order\\_dw`.* TO 'headrace'@'%';"),
+        (
+            "GRANT SELECT ON `order_dw`.`user` TO `headrace`@`%`",
+            "GRANT SELECT ON `order_dw`.`order` TO 'headrace'@'%';",
+        ),
+    ],
+)
+def test_missing_read_privileges_are_exact_statements(grant: str, statement: str) -> None:
+    readable, finding = checks.check_read_privileges(server(grants=(grant,)), [USER, ORDER])
+    assert ORDER not in readable
+    assert (finding.is_error, finding.hint) == (True, f"Run: {statement}")
+
+
+def test_tables_without_a_primary_key_are_named_up_to_ten() -> None:
+    tables = [keyed(f"t{number:02}", key=()) for number in range(12)]
+    finding = checks.check_primary_keys(tables)
+    assert finding.is_error
+    assert "12 tables have no primary key: order_dw.t00, " in finding.message
+    assert finding.message.endswith("order_dw.t09 and 2 more.")
+
+
+def test_types_that_the_codec_does_not_know_are_errors() -> None:
+    odd = Column("c", "hologram", "hologram(3)")
+    known, unknown = keyed("known"), keyed("unknown", odd)
+    keyless = keyed("keyless", key=())
+    (finding,) = checks.check_column_types([known, unknown, keyless], FormatOptions())
+    assert finding.is_error
+    assert "order_dw.unknown.c" in finding.message
+    (fine,) = checks.check_column_types([known, keyless], FormatOptions())
+    assert fine.ok
+
+
+def test_of_many_unknown_types_ten_are_told() -> None:
+    odd = Column("c", "hologram", "hologram(3)")
+    findings = checks.check_column_types([keyed(f"t{n}", odd) for n in range(13)], FormatOptions())
+    assert len(findings) == 11
+    assert findings[-1].message.startswith("3 more tables")
+
+
+def test_key_prefixes_are_a_warning() -> None:
+    (finding,) = checks.check_key_prefixes({USER: ("name",)})
+    assert (finding.ok, finding.is_error) == (False, False)
+    assert "order_dw.user (name)" in finding.message
