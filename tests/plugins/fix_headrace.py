@@ -131,7 +131,7 @@ def read_topic(bootstrap: str, topic: str, isolation: str = "read_committed") ->
     deadline = time.monotonic() + 120
     while left:
         assert time.monotonic() < deadline, f"{topic} could not be read to its end"
-        for message in consumer.consume(10_000, 0.5):
+        for message in consumer.consume(10_000, 0.1):
             if message.error() is None:
                 messages.append((message.key(), message.value()))
             else:
