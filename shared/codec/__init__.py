@@ -16,8 +16,6 @@ from shared.codec.reference.snapshot import (
     SnapshotEncoder,
     key_expressions,
     parse_chunk_key,
-    part_from_json,
-    part_to_json,
     sql_literal,
 )
 
@@ -33,7 +31,5 @@ __all__ = [
     "check_table",
     "key_expressions",
     "parse_chunk_key",
-    "part_from_json",
-    "part_to_json",
     "sql_literal",
 ]

@@ -5,11 +5,15 @@ A bound is written as JSON into the state topic and into messages; `bound_to_jso
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from shared.model.change import ChunkKey, KeyPart
 from shared.model.schema import TableId
+
+#: What `str` makes of a finite Decimal.
+_DECIMAL = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]?\d+)?")
 
 
 class ChunkId(NamedTuple):
@@ -35,7 +39,7 @@ class KeyRange(NamedTuple):
 
 def bound_to_json(bound: ChunkKey | None) -> list[Any] | None:
     """A bound as plain JSON values: numbers, strings, `{"d": decimal}`, `{"b": hex}`."""
-    return None if bound is None else [_part_to_json(part) for part in bound]
+    return None if bound is None else [part_to_json(part) for part in bound]
 
 
 def bound_from_json(value: list[Any] | None) -> ChunkKey | None:
@@ -45,19 +49,24 @@ def bound_from_json(value: list[Any] | None) -> ChunkKey | None:
         ValueError: the value has another shape.
 
     """
-    return None if value is None else tuple(_part_from_json(part) for part in value)
+    return None if value is None else tuple(part_from_json(part) for part in value)
 
 
-def _part_to_json(part: KeyPart) -> int | str | dict[str, str]:
+def part_to_json(part: KeyPart) -> int | str | dict[str, str]:
+    """A part as JSON values that lose nothing: number, string, `{"d": "1.20"}`, `{"b": hex}`."""
     if isinstance(part, Decimal):
-        return {"d": str(part)}
+        return {"d": format(part, "f")}
     if isinstance(part, bytes):
         return {"b": part.hex()}
-    # An integer beyond 64 bits cannot be a key column; larger DECIMALs arrive as Decimal.
     return part
 
 
-def _part_from_json(value: Any) -> KeyPart:
+def part_from_json(value: object) -> KeyPart:
+    """The part that `part_to_json` wrote.
+
+    Raises:
+        ValueError: the value has another shape.
+    """
     match value:
         case bool():
             pass
@@ -67,4 +76,4 @@ def _part_from_json(value: Any) -> KeyPart:
             return Decimal(digits)
         case {"b": str(digits)}:
             return bytes.fromhex(digits)
-    raise ValueError(f"not a part of a chunk bound: {type(value).__name__}")
+    raise ValueError(f"not a part of a chunk key: {type(value).__name__}")

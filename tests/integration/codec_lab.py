@@ -34,9 +34,7 @@ class Lab:
         self._connect = connect
         self.database = database
         self._writer = connect(database=database, autocommit=True, charset="utf8mb4")
-        self._reader = connect(
-            database=database, autocommit=True, charset="utf8mb4", use_unicode=False, conv={}
-        )
+        self._reader = connect(database=database, autocommit=True, charset="utf8mb4", use_unicode=False, conv={})
         self.sql("SET sql_mode='', SESSION sql_generate_invisible_primary_key=OFF")
         self.read("SET time_zone='+00:00', sql_mode='NO_BACKSLASH_ESCAPES'")
         self.mark()
@@ -101,9 +99,7 @@ class Lab:
         """Every row by SELECT, in key order."""
         encoder = SnapshotEncoder(table, options or FormatOptions())
         key = ", ".join(f"`{name}`" for name in table.primary_key)
-        rows = self.read(
-            f"SELECT {', '.join(encoder.select_expressions)} FROM `{table.id.table}` ORDER BY {key}"
-        )
+        rows = self.read(f"SELECT {', '.join(encoder.select_expressions)} FROM `{table.id.table}` ORDER BY {key}")
         return [encoder.encode(row) for row in rows]
 
     def packets(self) -> Iterator[bytes]:
@@ -132,9 +128,7 @@ class Lab:
     def changes(self, *tables: Table, options: FormatOptions | None = None) -> list[Change]:
         """The row changes in the binlog since `mark`."""
         events = self.events(*tables, options=options)
-        return [
-            change for event in events if isinstance(event, RowChanges) for change in event.changes
-        ]
+        return [change for event in events if isinstance(event, RowChanges) for change in event.changes]
 
 
 def folded(changes: list[Change]) -> dict[bytes, bytes]:
@@ -152,9 +146,7 @@ def _labels(column_type: str) -> tuple[str, ...]:
     return tuple(label.replace("''", "'") for label in _LABEL.findall(column_type))
 
 
-def connector(
-    host: str, port: int, user: str, password: str
-) -> Callable[..., "Connection[Cursor]"]:
+def connector(host: str, port: int, user: str, password: str) -> Callable[..., "Connection[Cursor]"]:
     """A function that opens connections to one server."""
 
     def connect(**more: Any) -> "Connection[Cursor]":

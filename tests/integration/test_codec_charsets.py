@@ -30,10 +30,7 @@ REFUSED_CODES = {"ujis": 1880}
 
 
 def test_every_charset_of_the_server_is_decided(lab: Lab) -> None:
-    known = {
-        name
-        for (name,) in lab.sql("SELECT character_set_name FROM information_schema.character_sets")
-    }
+    known = {name for (name,) in lab.sql("SELECT character_set_name FROM information_schema.character_sets")}
     assert known - {"binary", "eucjpms"} == set(UNICODE) | set(BYTES)
     ids = lab.sql("SELECT id, character_set_name FROM information_schema.collations")
     assert [charset_of_collation(number) for number, _ in ids] == [name for _, name in ids]
@@ -48,10 +45,7 @@ def test_every_code_of_a_charset_is_what_mysql_says(lab: Lab, charset: str) -> N
     codes = singles + pairs * multi + triples * (charset == "ujis")
     lab.sql("CREATE TABLE n (v varbinary(4) PRIMARY KEY)")
     for first in range(0, len(codes), 8000):
-        lab.sql(
-            "INSERT INTO n VALUES "
-            + ",".join(f"(x'{code.hex()}')" for code in codes[first : first + 8000])
-        )
+        lab.sql("INSERT INTO n VALUES " + ",".join(f"(x'{code.hex()}')" for code in codes[first : first + 8000]))
     text = f"CONVERT(CONVERT(v USING {charset}) USING utf8mb4)"
     rows = lab.read(
         f"SELECT v, {text}, CAST(CONVERT({text} USING {charset}) AS BINARY) FROM n"
@@ -61,11 +55,7 @@ def test_every_code_of_a_charset_is_what_mysql_says(lab: Lab, charset: str) -> N
     refused = 0
     for code, expected, back in rows:
         assert code is not None
-        if (
-            expected is None
-            or expected in (b"", b"\xef\xbf\xbd")
-            or (expected == b"?" and code != b"?")
-        ):
+        if expected is None or expected in (b"", b"\xef\xbf\xbd") or (expected == b"?" and code != b"?"):
             continue  # MySQL does not know the code either
         try:
             assert plain(code) == expected.decode(), code.hex()
@@ -85,21 +75,14 @@ def test_every_code_of_a_charset_is_what_mysql_says(lab: Lab, charset: str) -> N
 def test_every_character_survives_a_charset(lab: Lab, charset: str) -> None:
     lab.sql(f"CREATE TABLE c (id int PRIMARY KEY, t varchar(300) CHARACTER SET {charset})")
     table = lab.table("c")
-    points = [
-        p
-        for p in (*range(0x10000), 0x10000, 0x1F600, 0x20000, 0x10FFFF)
-        if not 0xD800 <= p < 0xE000
-    ]
+    points = [p for p in (*range(0x10000), 0x10000, 0x1F600, 0x20000, 0x10FFFF) if not 0xD800 <= p < 0xE000]
     if charset in ("utf8mb3", "ucs2"):
         points = [p for p in points if p < 0x10000]
     texts = ["".join(map(chr, points[i : i + 256])) + "." for i in range(0, len(points), 256)]
     lab.mark()
     for first in range(0, len(texts), 32):
         some = enumerate(texts[first : first + 32], start=first)
-        lab.sql(
-            "INSERT INTO c VALUES "
-            + ",".join(f"({i}, _utf8mb4 x'{t.encode().hex()}')" for i, t in some)
-        )
+        lab.sql("INSERT INTO c VALUES " + ",".join(f"({i}, _utf8mb4 x'{t.encode().hex()}')" for i, t in some))
     rows = lab.snapshot(table)
     assert [json.loads(value)["t"] for _, value in rows] == texts
     assert folded(lab.changes(table)) == dict(rows)

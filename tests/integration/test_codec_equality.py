@@ -12,10 +12,9 @@ from shared.codec import (
     FormatOptions,
     key_expressions,
     parse_chunk_key,
-    part_from_json,
-    part_to_json,
     sql_literal,
 )
+from shared.model.chunk import part_from_json, part_to_json
 from shared.model.schema import Column, Table
 from tests.integration.codec_families import FAMILIES
 from tests.integration.codec_lab import Lab, folded, opened
@@ -29,9 +28,7 @@ def lab(mysql_server: Any, mysql_database: str) -> Iterator[Lab]:
 
 def create_family(lab: Lab, family: str) -> Table:
     columns, rows = FAMILIES[family]
-    lab.sql(
-        f"CREATE TABLE {family} (id int PRIMARY KEY, {', '.join(columns)}, pad int NOT NULL DEFAULT 0)"
-    )
+    lab.sql(f"CREATE TABLE {family} (id int PRIMARY KEY, {', '.join(columns)}, pad int NOT NULL DEFAULT 0)")
     assert all(len(row) == len(columns) for row in rows)
     return lab.table(family)
 
@@ -47,9 +44,7 @@ def insert_family(lab: Lab, family: str) -> None:
 @pytest.mark.parametrize("compression", ["OFF", "ON"])
 @pytest.mark.parametrize("metadata", ["MINIMAL", "FULL"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_both_paths_give_the_same_bytes(
-    lab: Lab, family: str, metadata: str, compression: str
-) -> None:
+def test_both_paths_give_the_same_bytes(lab: Lab, family: str, metadata: str, compression: str) -> None:
     lab.sql(f"SET GLOBAL binlog_row_metadata={metadata}")
     lab.sql(f"SET binlog_transaction_compression={compression}")
     table = create_family(lab, family)
@@ -67,10 +62,7 @@ def test_both_paths_give_the_same_bytes(
 def test_mysql_itself_agrees(lab: Lab, family: str) -> None:
     table = create_family(lab, family)
     insert_family(lab, family)
-    truth = [
-        ORACLES.get(column.data_type, "CAST({} AS CHAR)").format(f"`{column.name}`")
-        for column in table.columns
-    ]
+    truth = [ORACLES.get(column.data_type, "CAST({} AS CHAR)").format(f"`{column.name}`") for column in table.columns]
     rows = lab.read(f"SELECT {', '.join(truth)} FROM {family} ORDER BY id")
     encoded = lab.snapshot(table)
     assert len(rows) == len(encoded) > 1
@@ -81,9 +73,7 @@ def test_mysql_itself_agrees(lab: Lab, family: str) -> None:
 
 
 ORACLES = {
-    **dict.fromkeys(
-        ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit"), "HEX({})"
-    ),
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit"), "HEX({})"),
     **dict.fromkeys(("float", "double"), "{} * 1e0"),
     **dict.fromkeys(("int", "decimal"), "{} + 0"),  # without the zeros of ZEROFILL
     **dict.fromkeys(("geometry", "point", "geomcollection"), "ST_AsGeoJSON({}, 17)"),
@@ -212,21 +202,14 @@ def test_a_key_is_the_same_on_both_paths(lab: Lab, definition: str) -> None:
         assert {change.chunk_key for change in changes} == {()}
         return
     keys = [
-        parse_chunk_key(table, cells(row))
-        for row in lab.read(f"SELECT {', '.join(expressions)} FROM k ORDER BY b, x")
+        parse_chunk_key(table, cells(row)) for row in lab.read(f"SELECT {', '.join(expressions)} FROM k ORDER BY b, x")
     ]
     by_key = {change.key: change.chunk_key for change in changes}
     assert [by_key[key] for key, _ in rows] == keys
-    assert all(
-        part_from_json(json.loads(json.dumps(part_to_json(part)))) == part
-        for key in keys
-        for part in key
-    )
+    assert all(part_from_json(json.loads(json.dumps(part_to_json(part)))) == part for key in keys for part in key)
 
 
-@pytest.mark.parametrize(
-    "definition", [d for d in KEYS if not d.startswith(("double", "time(", "enum", "bit"))]
-)
+@pytest.mark.parametrize("definition", [d for d in KEYS if not d.startswith(("double", "time(", "enum", "bit"))])
 def test_a_bound_compares_as_its_row_does_and_by_the_index(lab: Lab, definition: str) -> None:
     lab.sql(f"CREATE TABLE k (b {definition} NOT NULL PRIMARY KEY, x int)")
     lab.sql(*(f"INSERT INTO k VALUES ({value}, 1)" for value in KEYS[definition]))
@@ -235,13 +218,9 @@ def test_a_bound_compares_as_its_row_does_and_by_the_index(lab: Lab, definition:
     rows = lab.read(f"SELECT {key_expressions(table)[0]} FROM k ORDER BY b")
     literals = [sql_literal(column, parse_chunk_key(table, cells(row))[0]) for row in rows]
     for place, literal in enumerate(literals):
-        counts = lab.read(
-            f"SELECT SUM(b < {literal}), SUM(b >= {literal}), SUM(b = {literal}) FROM k"
-        )[0]
+        counts = lab.read(f"SELECT SUM(b < {literal}), SUM(b >= {literal}), SUM(b = {literal}) FROM k")[0]
         assert [int(count or 0) for count in counts] == [place, len(rows) - place, 1]
-    plan = lab.read(
-        f"EXPLAIN FORMAT=TRADITIONAL SELECT * FROM k FORCE INDEX (PRIMARY) WHERE b < {literals[-1]}"
-    )
+    plan = lab.read(f"EXPLAIN FORMAT=TRADITIONAL SELECT * FROM k FORCE INDEX (PRIMARY) WHERE b < {literals[-1]}")
     assert (plan[0][4], plan[0][6]) == (b"range", b"PRIMARY")
 
 

@@ -54,22 +54,14 @@ def test_trap_2_tagged_gtids_are_decoded(lab: Lab) -> None:
     lab.sql("CREATE TABLE t (id int PRIMARY KEY)")
     tag = f"t{secrets.token_hex(4)}"
     lab.mark()
-    lab.sql(
-        f"SET gtid_next='AUTOMATIC:{tag}'", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"
-    )
+    lab.sql(f"SET gtid_next='AUTOMATIC:{tag}'", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)")
     lab.sql("SET gtid_next='AUTOMATIC'", "INSERT INTO t VALUES (3)")
     begins = [event for event in lab.events(lab.table("t")) if isinstance(event, TransactionBegin)]
     uuid = lab.sql("SELECT @@server_uuid")[0][0]
     assert [event.gtid for event in begins[:2]] == [f"{uuid}:{tag}:1", f"{uuid}:{tag}:2"]
     file, position = lab.start
-    names = [
-        row[5]
-        for row in lab.sql(f"SHOW BINLOG EVENTS IN '{file}' FROM {position}")
-        if "id" in row[2].lower()
-    ]
-    assert [f"SET @@SESSION.GTID_NEXT= '{event.gtid}'" for event in begins] == [
-        n for n in names if "GTID_NEXT" in n
-    ]
+    names = [row[5] for row in lab.sql(f"SHOW BINLOG EVENTS IN '{file}' FROM {position}") if "id" in row[2].lower()]
+    assert [f"SET @@SESSION.GTID_NEXT= '{event.gtid}'" for event in begins] == [n for n in names if "GTID_NEXT" in n]
     now = lab.sql("SELECT UNIX_TIMESTAMP()")[0][0]
     assert all(abs(event.commit_microseconds / 1e6 - now) < 60 for event in begins)
 
@@ -129,18 +121,14 @@ def test_trap_13_vector(lab: Lab) -> None:
 
 def test_trap_14_vector_metadata_does_not_disturb(lab: Lab) -> None:
     lab.sql("SET GLOBAL binlog_row_metadata=FULL")
-    lab.sql(
-        "CREATE TABLE t (id int PRIMARY KEY, a text, v vector(2), g geometry, b text CHARACTER SET latin1)"
-    )
+    lab.sql("CREATE TABLE t (id int PRIMARY KEY, a text, v vector(2), g geometry, b text CHARACTER SET latin1)")
     lab.mark()
     lab.sql("INSERT INTO t (id, a, b) VALUES (1, 'é', 'é')")
     assert folded(lab.changes(lab.table("t"))) == dict(lab.snapshot(lab.table("t")))
 
 
 def test_trap_15_json_is_mysqls_own_text(lab: Lab) -> None:
-    value = (
-        "json_array(cast('-26:00:01' as time), cast('2020-01-02' as date), cast(x'ff' as binary))"
-    )
+    value = "json_array(cast('-26:00:01' as time), cast('2020-01-02' as date), cast(x'ff' as binary))"
     expected = '["-26:00:01.000000", "2020-01-02", "base64:type15:/w=="]'
     assert one_column(lab, "json", value) == ([expected],) * 2
 
@@ -153,9 +141,7 @@ def test_xa_prepare_stops_the_job_and_one_phase_does_not(lab: Lab) -> None:
     table = lab.table("t")
     xid = f"'{secrets.token_hex(6)}'"
     lab.mark()
-    lab.sql(
-        f"XA START {xid}", "INSERT INTO t VALUES (1)", f"XA END {xid}", f"XA COMMIT {xid} ONE PHASE"
-    )
+    lab.sql(f"XA START {xid}", "INSERT INTO t VALUES (1)", f"XA END {xid}", f"XA COMMIT {xid} ONE PHASE")
     assert [type(event) for event in lab.events(table)][1:] == [
         TransactionBegin,
         RowChanges,
@@ -260,9 +246,7 @@ def test_generated_invisible_and_hidden_columns(lab: Lab) -> None:
         )
         table = lab.table("t")
         lab.mark()
-        lab.sql(
-            """INSERT INTO t (id, j, a) VALUES (1, '{"t":[1,2],"s":["a"]}', 10), (2, NULL, NULL)"""
-        )
+        lab.sql("""INSERT INTO t (id, j, a) VALUES (1, '{"t":[1,2],"s":["a"]}', 10), (2, NULL, NULL)""")
         lab.sql("UPDATE t SET a = 11 WHERE id = 1", "UPDATE t SET id = 3 WHERE id = 2")
         assert folded(lab.changes(table)) == dict(lab.snapshot(table))
 

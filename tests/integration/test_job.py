@@ -109,7 +109,11 @@ def test_a_reference_job_makes_its_topics_and_follows_changes(cluster, mysql_ser
     worker, _ = cluster.binlog_worker(), cluster.snapshot_worker()
     cluster.submit(text, "reference")
     cluster.wait("the job streams", lambda: streaming(cluster, "reference"))
-    made = {topic for topic in set(admin.list_topics(timeout=20).topics) - before if ".registry" not in topic and "__" not in topic}
+    made = {
+        topic
+        for topic in set(admin.list_topics(timeout=20).topics) - before
+        if ".registry" not in topic and "__" not in topic
+    }
     assert made == set(topics.values())
     for table, topic in topics.items():
         assert topic_config(cluster, topic) == "compact"
@@ -175,7 +179,9 @@ def test_keys_of_every_chunkable_kind_arrive_row_for_row(cluster, mysql_server, 
         assert time.monotonic() < stop
         turn += 1
         for table in ("pair", "word", "old", "raw_key", "money", "moment", "sparse"):
-            changes = f"UPDATE {table} SET v = v + 1 WHERE v % 7 = {turn % 7};\nDELETE FROM {table} WHERE v = {turn * 5}"
+            changes = (
+                f"UPDATE {table} SET v = v + 1 WHERE v % 7 = {turn % 7};\nDELETE FROM {table} WHERE v = {turn * 5}"
+            )
             execute(mysql_server, changes, mysql_database)
     cluster.wait("the job has caught up", lambda: streaming(cluster, "keys"))
     totals = {table["table"].split(".")[1]: table["chunks_total"] for table in cluster.status("keys")["tables"]}

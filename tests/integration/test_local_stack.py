@@ -30,9 +30,7 @@ def new_topic(server: KafkaServer, **settings: str) -> str:
 
 
 def transactional_producer(server: KafkaServer) -> Producer:
-    producer = Producer(
-        {"bootstrap.servers": server.bootstrap, "transactional.id": uuid.uuid4().hex}
-    )
+    producer = Producer({"bootstrap.servers": server.bootstrap, "transactional.id": uuid.uuid4().hex})
     producer.init_transactions(KAFKA_DEADLINE_S)
     return producer
 
@@ -95,9 +93,7 @@ def test_mysql_gives_headrace_exactly_the_grants_it_documents(mysql_server: Mysq
     with connection, connection.cursor() as cursor:
         cursor.execute("SHOW GRANTS")
         grants = cursor.fetchall()
-    assert grants == (
-        ("GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO `headrace`@`%`",),
-    )
+    assert grants == (("GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO `headrace`@`%`",),)
 
 
 def test_mysql_root_comes_in_by_the_socket_too(mysql_server: MysqlServer) -> None:
@@ -107,9 +103,7 @@ def test_mysql_root_comes_in_by_the_socket_too(mysql_server: MysqlServer) -> Non
         assert cursor.fetchone() == ("root@localhost",)
 
 
-def test_mysql_killed_comes_back_with_its_data(
-    mysql_server: MysqlServer, mysql_database: str
-) -> None:
+def test_mysql_killed_comes_back_with_its_data(mysql_server: MysqlServer, mysql_database: str) -> None:
     with root_connection(mysql_server, mysql_database) as connection:
         connection.cursor().execute("CREATE TABLE t (id INT PRIMARY KEY)")
         connection.cursor().execute("INSERT INTO t VALUES (1), (2)")

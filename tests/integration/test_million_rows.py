@@ -6,6 +6,7 @@ import random
 import threading
 import time
 
+import pymysql
 import pytest
 
 from shared.model.position import GtidSet
@@ -59,7 +60,7 @@ class Writer(threading.Thread):
                 connection.autocommit(False)
                 while not self.stopped.is_set():
                     self.transaction(connection)
-        except BaseException as error:
+        except pymysql.MySQLError as error:
             self.error = error
 
     def transaction(self, connection) -> None:
@@ -97,7 +98,9 @@ class Watch(threading.Thread):
     def run(self) -> None:
         with root_connection(self.server) as connection, connection.cursor() as cursor:
             while not self.stopped.wait(0.1):
-                cursor.execute("SELECT command FROM information_schema.processlist WHERE user = %s", (self.server.user,))
+                cursor.execute(
+                    "SELECT command FROM information_schema.processlist WHERE user = %s", (self.server.user,)
+                )
                 commands = [row[0] for row in cursor.fetchall()]
                 dumps = sum(command.startswith("Binlog Dump") for command in commands)
                 self.dumps_max = max(self.dumps_max, dumps)

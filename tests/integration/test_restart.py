@@ -39,7 +39,9 @@ def test_a_leader_that_was_killed_goes_on_where_it_stopped_and_repeats_nothing(c
         worker = cluster.binlog_worker()
     topic = f"{mysql_database}.t"
     eventually_holds(cluster, topic, rows_of(mysql_server, mysql_database), 60)
-    written = [value for _, value in read_topic(cluster.bootstrap, topic) if value is not None and b'"v":0' not in value]
+    written = [
+        value for _, value in read_topic(cluster.bootstrap, topic) if value is not None and b'"v":0' not in value
+    ]
     assert len(written) == len(set(written)), "a change was written twice"
 
 
@@ -88,7 +90,11 @@ def test_redis_may_lose_everything_in_the_middle_of_a_snapshot(cluster, mysql_se
         if flushes < 3:
             client.flushall()
             flushes += 1
-        execute(mysql_server, f"UPDATE t SET v = v + 1 WHERE id % 1000 = {flushes};\nDELETE FROM t WHERE id % 5003 = {flushes}", mysql_database)
+        execute(
+            mysql_server,
+            f"UPDATE t SET v = v + 1 WHERE id % 1000 = {flushes};\nDELETE FROM t WHERE id % 5003 = {flushes}",
+            mysql_database,
+        )
         time.sleep(1)
     assert flushes >= 2
     eventually_holds(cluster, f"{mysql_database}.t", rows_of(mysql_server, mysql_database), 60)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from scheduler.discovery.catalog import estimates, list_tables, read_tables
 from scheduler.planner.plan import make_plan
+from scheduler.preflight.sink import wanted_topics
 from shared.adapters.kafka.log import TopicLog
 from shared.adapters.kafka.registry import log_topic
 from shared.adapters.kafka.sink import UpsertSink, fence
-from shared.adapters.kafka.topics import Topics, TopicSpec
+from shared.adapters.kafka.topics import Topics
 from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.adapters.mysql.stream import BinlogStream
 from shared.adapters.redis.lease import Leases
@@ -179,16 +180,7 @@ def _make_topics(context: JobContext, topics: dict[TableId, str]) -> None:
             f"Topic {used[0]} holds records already, but the job's state topic {context.state_topic} is empty.",
             "Cancel the job with --delete-topics and submit it again; the state topic must never be deleted by hand.",
         )
-    cluster.ensure(topic_specs(context.spec, topics))
-
-
-def topic_specs(spec: JobSpec, topics: dict[TableId, str]) -> Iterable[TopicSpec]:
-    """The data topics as the job wants them."""
-    sink = spec.sink
-    return [
-        TopicSpec(name, sink.topic_partitions, sink.topic_replication_factor, sink.topic_config)
-        for name in topics.values()
-    ]
+    cluster.ensure(wanted_topics(context.spec, topics.values()))
 
 
 def _ignore_case(session: Session) -> bool:

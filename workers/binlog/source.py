@@ -65,8 +65,9 @@ class MysqlSource:
         if reached.file == end.file:
             return max(0, end.offset - reached.offset)
         sizes = {row["log_name"]: int(row["file_size"]) for row in self._session.named("SHOW BINARY LOGS")}
-        between = sum(size for file, size in sizes.items() if reached.file < file < end.file)
-        return max(0, sizes.get(reached.file, reached.offset) - reached.offset) + between + end.offset
+        rest = sizes.get(reached.file, reached.offset) - reached.offset
+        between = [file for file in sizes if Coordinates(file, 0).reaches(reached) and file != end.file]
+        return max(0, rest) + sum(sizes[file] for file in between) + end.offset
 
 
 def _status_command(session: Session) -> str:

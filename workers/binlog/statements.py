@@ -13,15 +13,22 @@ from dataclasses import dataclass
 
 from shared.model.schema import TableId
 
-_COMMENT = re.compile(r"/\*(?!!).*?\*/|(?:--\s|#)[^\n]*", re.DOTALL)
-_VERB = re.compile(r"\W*(?:/\*!\d*\s*)?(\w+)")
+#: Quoted text (group 1) stays as it is. Comments go, but what stands in `/*!50003 … */` is run and is no comment.
+_COMMENT = re.compile(
+    r"(`(?:[^`]|``)*`|'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\"\"|\\.)*\")"
+    r"|/\*!\d*|\*/|/\*.*?\*/|(?:--(?=\s|\Z)|#)[^\n]*",
+    re.DOTALL,
+)
+_VERB = re.compile(r"\W*(\w+)")
 _WORD = re.compile(r"`((?:[^`]|``)+)`|\"((?:[^\"]|\"\")+)\"|([\w$]+)")
 _ROWS_VANISH = frozenset({"TRUNCATE", "DROP", "RENAME"})
-_ROWS_CHANGE = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "CALL", "DO"})
+_ROWS_CHANGE = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "LOAD", "CALL", "DO"})
 _NEVER_TABLES = frozenset({"GRANT", "REVOKE", "SET", "ANALYZE", "FLUSH", "OPTIMIZE", "REPAIR"})
 _NOT_A_TABLE = re.compile(
-    r"\W*(?:CREATE|ALTER|DROP)\s+(?:OR\s+REPLACE\s+)?(?:DEFINER\s*=\s*\S+\s+)?(?:SQL\s+SECURITY\s+\w+\s+)?"
-    r"(?:USER|ROLE|VIEW|FUNCTION|PROCEDURE|TRIGGER|EVENT|SERVER|TABLESPACE|RESOURCE|(?:UNIQUE\s+|FULLTEXT\s+|SPATIAL\s+)?INDEX)\b",
+    r"\W*(?:CREATE|ALTER|DROP|RENAME)\s+(?:OR\s+REPLACE\s+)?(?:DEFINER\s*=\s*\S+\s+)?(?:SQL\s+SECURITY\s+\w+\s+)?"
+    r"(?:USER|ROLE|VIEW|FUNCTION|PROCEDURE|TRIGGER|EVENT|SERVER|TABLESPACE|RESOURCE|TEMPORARY"
+    # The one index that rows are told apart by is PRIMARY.
+    r"|(?:UNIQUE\s+|FULLTEXT\s+|SPATIAL\s+)?INDEX(?!\s+[`\"]?PRIMARY\b))\b",
     re.IGNORECASE,
 )
 _DATABASE = re.compile(r"\W*DROP\s+(?:DATABASE|SCHEMA)\b", re.IGNORECASE)
@@ -43,7 +50,7 @@ def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdi
         sql: the statement as it was logged.
         tables: the job's tables.
     """
-    text = _COMMENT.sub(" ", sql)
+    text = _COMMENT.sub(lambda found: found[1] or " ", sql)
     found = _VERB.match(text)
     verb = found[1].upper() if found else ""
     if verb in _NEVER_TABLES or _NOT_A_TABLE.match(text):
@@ -62,7 +69,7 @@ def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdi
         r"\b(?:TRUNCATE|DROP|EXCHANGE|DISCARD|IMPORT)\s+(?:PARTITION|TABLESPACE)\b", text, re.I
     ):
         return Verdict(stop=f"ALTER TABLE … PARTITION or TABLESPACE reached {named[0]}")
-    if verb == "ALTER" and re.search(r"\bRENAME\s+(?!COLUMN|INDEX|KEY)", text, re.IGNORECASE):
+    if verb == "ALTER" and re.search(r"\bRENAME\s++(?!(?:COLUMN|INDEX|KEY)\b)", text, re.IGNORECASE):
         return Verdict(stop=f"ALTER TABLE … RENAME reached {named[0]}")
     return Verdict(recheck=named)
 

@@ -59,10 +59,7 @@ _NEVER_WRITTEN = {
     "sjis": frozenset((0x5C,)),  # a backslash is written as the wide one
 }
 
-_ARMENIAN = (
-    "\xa0❁§։)(»«—.՝,-՟…"
-    "՜՛՞ԱաԲբԳգԴդԵեԶզԷէԸըԹթԺժԻիԼլԽխԾծԿկՀհՁձՂղՃճՄմՅյՆնՇշՈոՉչՊպՋջՌռՍսՎվՏտՐրՑցՒւՓփՔքՕօՖֆ’'"
-)
+_ARMENIAN = "\xa0❁§։)(»«—.՝,-՟…՜՛՞ԱաԲբԳգԴդԵեԶզԷէԸըԹթԺժԻիԼլԽխԾծԿկՀհՁձՂղՃճՄմՅյՆնՇշՈոՉչՊպՋջՌռՍսՎվՏտՐրՑցՒւՓփՔքՕօՖֆ’'"
 _GEORGIAN = "აბგდევზჱთიკლმნჲოპჟრსტჳუფქღყშჩცძწჭხჴჯჰჵ"
 _CZECH = "ČüéďäĎŤčěĚĹÍľĺÄÁÉžŽôöÓůÚýÖÜŠĽÝŘťáíóúňŇŮÔšřŕŔ¼¡«»"
 
@@ -170,8 +167,7 @@ def decoder_of(charset: str | None, where: str, *, in_key: bool = False) -> Deco
     if charset is None or (charset not in _SAME and charset not in _SINGLE_BYTE):
         raise UnsupportedType(
             f"{where}: the character set {charset} cannot be decoded exactly.",
-            "Convert the column to utf8mb4 on the source, or exclude the table with "
-            "tables.exclude.",
+            "Convert the column to utf8mb4 on the source, or exclude the table with tables.exclude.",
         )
     decode = _decoder(charset)
     if in_key and charset in _AMBIGUOUS:

@@ -41,9 +41,7 @@ _IGNORABLE = 0x80
 _BINLOG_VERSION = 4
 #: A rows event for no table, which only ends its statement.
 _NO_TABLE = 0xFFFFFF
-_GTID_HINT = (
-    "Start the job again from a checkpoint; if it stays, report it with the server's version."
-)
+_GTID_HINT = "Start the job again from a checkpoint; if it stays, report it with the server's version."
 
 _QUERY, _ROTATE, _FORMAT, _XID, _EXECUTE_LOAD_QUERY = 2, 4, 15, 16, 18
 _TABLE_MAP, _INCIDENT, _HEARTBEAT, _WRITE, _UPDATE, _DELETE = 19, 26, 27, 30, 31, 32
@@ -144,8 +142,7 @@ class EventDecoder:
             raise UnsupportedEvent(
                 f"Event type {kind} before offset {self._position} of the binlog cannot be decoded "
                 f"({type(error).__name__}).",
-                "The event is damaged, or holds bytes that are invalid in their column's "
-                "character set.",
+                "The event is damaged, or holds bytes that are invalid in their column's character set.",
             ) from None
 
     def _header(self, packet: bytes) -> _Header:
@@ -178,8 +175,7 @@ class EventDecoder:
             return packet[_HEADER_BYTES:]
         if not _verified(packet):
             raise UnsupportedEvent(
-                f"The checksum of event type {header.kind} before offset {header.end_position} of "
-                "the binlog is wrong.",
+                f"The checksum of event type {header.kind} before offset {header.end_position} of the binlog is wrong.",
                 "The event was damaged on disk or on its way; check the source's binlog with "
                 "mysqlbinlog --verify-binlog-checksum.",
             )
@@ -193,9 +189,7 @@ class EventDecoder:
             return iter(())
         if header.kind in REFUSED:
             what, hint = REFUSED[header.kind]
-            raise UnsupportedEvent(
-                f"The binlog holds {what} (before offset {header.end_position}).", hint
-            )
+            raise UnsupportedEvent(f"The binlog holds {what} (before offset {header.end_position}).", hint)
         if header.flags & _IGNORABLE:
             return iter(())
         raise UnsupportedEvent(
@@ -274,8 +268,7 @@ class EventDecoder:
             self._refuse_rollback(header)
         elif phrase is Phrase.XA_COMMIT:
             raise UnsupportedEvent(
-                f"XA COMMIT before offset {header.end_position} of the binlog: its rows came with "
-                "XA PREPARE, earlier.",
+                f"XA COMMIT before offset {header.end_position} of the binlog: its rows came with XA PREPARE, earlier.",
                 "Jobs cannot follow a server whose applications use XA transactions.",
             )
         elif phrase is Phrase.XA_ROLLBACK:
@@ -292,17 +285,14 @@ class EventDecoder:
     def _refuse_rollback(self, header: _Header) -> None:
         if self._changed:
             raise UnsupportedEvent(
-                f"A ROLLBACK before offset {header.end_position} of the binlog takes back rows "
-                "that it logged.",
-                "A transaction mixed tables with and without transactions: convert all tables to "
-                "InnoDB.",
+                f"A ROLLBACK before offset {header.end_position} of the binlog takes back rows that it logged.",
+                "A transaction mixed tables with and without transactions: convert all tables to InnoDB.",
             )
 
     def _xa_prepare(self, header: _Header, body: bytes) -> Iterator[Event]:
         if self._changed and not body[0]:  # the first byte says: committed in one phase
             raise UnsupportedEvent(
-                f"XA PREPARE before offset {header.end_position} of the binlog: its rows are not "
-                "committed yet.",
+                f"XA PREPARE before offset {header.end_position} of the binlog: its rows are not committed yet.",
                 "Jobs cannot follow tables that XA transactions change.",
             )
         yield self._end(header)
@@ -342,10 +332,8 @@ class EventDecoder:
     def _partial_update(self, header: _Header, body: bytes) -> Iterator[Event]:
         if self._bound(header, body) is not None:
             raise UnsupportedEvent(
-                "The binlog holds an update that logs a part of a JSON value (before offset "
-                f"{header.end_position}).",
-                "Set binlog_row_value_options='' on the source, also for sessions, and copy the "
-                "table again.",
+                f"The binlog holds an update that logs a part of a JSON value (before offset {header.end_position}).",
+                "Set binlog_row_value_options='' on the source, also for sessions, and copy the table again.",
             )
         return iter(())
 

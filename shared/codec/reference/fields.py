@@ -78,9 +78,7 @@ def expected_layout(column: Column) -> ColumnLayout | None:
     if kind in _MEASURED:
         return _MEASURED[kind](column)
     if kind in BLOBS or kind in CHARACTERS:
-        return ColumnLayout(
-            layouts.BLOB, _BLOB_WIDTHS[kind.removesuffix("blob").removesuffix("text")]
-        )
+        return ColumnLayout(layouts.BLOB, _BLOB_WIDTHS[kind.removesuffix("blob").removesuffix("text")])
     return None
 
 
@@ -107,9 +105,7 @@ _SIMPLE = {
     "vector": (layouts.VECTOR, 4),
 }
 _MEASURED: dict[str, Callable[[Column], ColumnLayout]] = {
-    "decimal": lambda c: ColumnLayout(
-        layouts.NEWDECIMAL, (c.precision or 10) << 8 | (c.scale or 0)
-    ),
+    "decimal": lambda c: ColumnLayout(layouts.NEWDECIMAL, (c.precision or 10) << 8 | (c.scale or 0)),
     "datetime": lambda c: ColumnLayout(layouts.DATETIME2, c.fraction or 0),
     "timestamp": lambda c: ColumnLayout(layouts.TIMESTAMP2, c.fraction or 0),
     "time": lambda c: ColumnLayout(layouts.TIME2, c.fraction or 0),

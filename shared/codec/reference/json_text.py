@@ -205,8 +205,7 @@ def writer_of(table: Table, column: Column, options: FormatOptions) -> Writer | 
     if kind not in _WRITERS:
         raise UnsupportedType(
             f"{table.id}.{column.name}: the type {column.column_type!r} is not known.",
-            "Exclude the table with tables.exclude, or change the column to a type of "
-            "docs/types.md.",
+            "Exclude the table with tables.exclude, or change the column to a type of docs/types.md.",
         )
     return _WRITERS[kind]
 

@@ -124,10 +124,7 @@ class _Document:
     def _array(self, start: int, width: int, depth: int) -> str:
         count = self._count(start, width)
         entries = start + 2 * width
-        values = (
-            self._entry(start, entries + number * (width + 1), width, depth)
-            for number in range(count)
-        )
+        values = (self._entry(start, entries + number * (width + 1), width, depth) for number in range(count))
         return f"[{', '.join(values)}]"
 
     def _entry(self, start: int, entry: int, width: int, depth: int) -> str:

@@ -75,30 +75,3 @@ def _text_literal(column: Column, part: str) -> str:
     if column.character_set != "utf8mb4":
         text = f"CONVERT({text} USING {column.character_set})"
     return f"{text} COLLATE {column.collation}"
-
-
-def part_to_json(part: KeyPart) -> int | str | dict[str, str]:
-    """A part as JSON values that lose nothing: number, string, `{"d": "1.20"}`, `{"b": hex}`."""
-    if isinstance(part, Decimal):
-        return {"d": format(part, "f")}
-    if isinstance(part, bytes):
-        return {"b": part.hex()}
-    return part
-
-
-def part_from_json(value: object) -> KeyPart:
-    """The part that `part_to_json` wrote.
-
-    Raises:
-        ValueError: the value has another shape.
-    """
-    match value:
-        case bool():
-            pass
-        case int() | str():
-            return value
-        case {"d": str(text)}:
-            return Decimal(text)
-        case {"b": str(text)}:
-            return bytes.fromhex(text)
-    raise ValueError("not a part of a chunk key")

@@ -59,8 +59,7 @@ def _open(fields: dict[int, int], payload: bytes) -> tuple[_Source, int]:
         return BytesIO(payload), len(payload)
     if compression != _ZSTD or _UNCOMPRESSED_SIZE not in fields:
         raise UnsupportedEvent(
-            "A transaction in the binlog is compressed in a way that is not known "
-            f"({compression}).",
+            f"A transaction in the binlog is compressed in a way that is not known ({compression}).",
             "Set binlog_transaction_compression=OFF on the source.",
         )
     stream = zstandard.ZstdDecompressor().stream_reader(payload, read_across_frames=True)

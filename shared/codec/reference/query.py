@@ -68,6 +68,4 @@ def parse_query(body: bytes, *, is_load: bool) -> tuple[str, str]:
     end = place + body[8]
     if end + 1 > len(body):
         raise ValueError("a QUERY event is cut short")
-    return body[place:end].decode(errors="backslashreplace"), body[end + 1 :].decode(
-        errors="backslashreplace"
-    )
+    return body[place:end].decode(errors="backslashreplace"), body[end + 1 :].decode(errors="backslashreplace")

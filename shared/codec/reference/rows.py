@@ -113,16 +113,13 @@ class BoundRows:
         converts = [self._cells[place].convert for place in places]
         #: For each column of the table, from the unpacked value to JSON.
         self._steps: tuple[Writer, ...] = tuple(
-            to_json(convert, write) or bytes
-            for convert, write in zip(converts, writer.writers, strict=True)
+            to_json(convert, write) or bytes for convert, write in zip(converts, writer.writers, strict=True)
         )
         self._key_steps = tuple(self._steps[place] for place in writer.key_places)
         #: Of each part of the chunk key, from the unpacked value to the plain form, to the part.
         self._parts: tuple[tuple[int, Callable[[Any], Any], Callable[[Any], KeyPart]], ...] = tuple(
             (number, converts[place], part_reader(column))
-            for number, (place, column) in enumerate(
-                zip(writer.key_places, chunk_key_columns(table), strict=False)
-            )
+            for number, (place, column) in enumerate(zip(writer.key_places, chunk_key_columns(table), strict=False))
         )
         self._bitmap_width = (len(self._cells) + 7) // 8
         self._plans: dict[bytes, _Plan] = {}
@@ -148,8 +145,7 @@ class BoundRows:
         count, place = packed_number(data, place)
         if count != len(self._cells):
             raise SchemaChanged(
-                f"{self._table.id}: a rows event has {count} columns, its table map "
-                f"{len(self._cells)}.",
+                f"{self._table.id}: a rows event has {count} columns, its table map {len(self._cells)}.",
                 "Read the table's schema again.",
             )
         everything = (1 << count) - 1
@@ -158,8 +154,7 @@ class BoundRows:
             if present & everything != everything:
                 raise UnsupportedEvent(
                     f"{self._table.id}: a row image in the binlog does not hold all columns.",
-                    "Set binlog_row_image=FULL, also for the sessions that set their own, and "
-                    "copy the table again.",
+                    "Set binlog_row_image=FULL, also for the sessions that set their own, and copy the table again.",
                 )
             place += self._bitmap_width
         return place
@@ -197,18 +192,13 @@ class BoundRows:
         return tuple([part(convert(values[keys[i]])) for i, convert, part in self._parts])
 
     def _key(self, values: list[Any], plan: _Plan) -> bytes:
-        return self._writer.key(
-            [step(values[i]) for step, i in zip(self._key_steps, plan.keys, strict=True)]
-        )
+        return self._writer.key([step(values[i]) for step, i in zip(self._key_steps, plan.keys, strict=True)])
 
     def _row(self, values: list[Any], plan: _Plan) -> EncodedRow:
         if plan.sources is None:
             cells = [step(value) for step, value in zip(self._steps, values, strict=True)]
         else:
-            cells = [
-                b"null" if i < 0 else step(values[i])
-                for step, i in zip(self._steps, plan.sources, strict=True)
-            ]
+            cells = [b"null" if i < 0 else step(values[i]) for step, i in zip(self._steps, plan.sources, strict=True)]
         return self._writer.row(cells)
 
     def _image(self, data: bytes, place: int, end: int) -> tuple[list[Any], _Plan, int]:
@@ -277,8 +267,7 @@ def _matched(table: Table, table_map: TableMap) -> tuple[int, ...]:
     if table_map.names is None:
         if len(table_map.columns) != len(table.columns):
             raise SchemaChanged(
-                f"{table.id}: the binlog has {len(table_map.columns)} columns, "
-                f"the schema {len(table.columns)}.",
+                f"{table.id}: the binlog has {len(table_map.columns)} columns, the schema {len(table.columns)}.",
                 "Read the schema again; if the table has hidden columns (functional indexes), set "
                 "binlog_row_metadata=FULL.",
             )
@@ -288,8 +277,7 @@ def _matched(table: Table, table_map: TableMap) -> tuple[int, ...]:
     different = known.symmetric_difference(n for n in places if not n.startswith(_HIDDEN_NAMES))
     if different or len(table_map.names) != len(table_map.columns):
         raise SchemaChanged(
-            f"{table.id}: only one of binlog and schema has the columns "
-            f"{', '.join(sorted(different))}.",
+            f"{table.id}: only one of binlog and schema has the columns {', '.join(sorted(different))}.",
             "Read the table's schema again.",
         )
     return tuple(places[column.name] for column in table.columns)
@@ -341,9 +329,7 @@ def _label_difference(column: Column, table_map: TableMap, place: int) -> str:
     if len(known[which]) != len(column.labels):
         return "the list of members"
     if column.character_set in ("utf8mb4", "utf8mb3", "utf8"):
-        return (
-            "" if known[which] == tuple(map(str.encode, column.labels)) else "the list of members"
-        )
+        return "" if known[which] == tuple(map(str.encode, column.labels)) else "the list of members"
     return ""
 
 

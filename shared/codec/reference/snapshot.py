@@ -22,9 +22,7 @@ from shared.codec.reference.json_text import (
     to_json,
 )
 from shared.codec.reference.key_parts import (
-    part_from_json,
     part_reader,
-    part_to_json,
     quoted_name,
     sql_literal,
 )
@@ -37,8 +35,6 @@ __all__ = [
     "SnapshotEncoder",
     "key_expressions",
     "parse_chunk_key",
-    "part_from_json",
-    "part_to_json",
     "sql_literal",
 ]
 
@@ -141,8 +137,7 @@ def undecodable(table: Table, error: Exception) -> UnsupportedType:
     """The error for a value that a column of the table cannot hold; it does not tell the value."""
     return UnsupportedType(
         f"{table.id}: a row holds a value that cannot be decoded exactly ({type(error).__name__}).",
-        "Look for bytes that are invalid in their column's character set; the schema may have "
-        "changed, too.",
+        "Look for bytes that are invalid in their column's character set; the schema may have changed, too.",
     )
 
 

@@ -38,9 +38,7 @@ TABLE = Table(
 )
 
 
-def event(
-    kind: int, body: bytes = b"", flags: int = 0, end: int = 500, checksum: bool = True
-) -> bytes:
+def event(kind: int, body: bytes = b"", flags: int = 0, end: int = 500, checksum: bool = True) -> bytes:
     """One packet: header, body, and a right checksum unless told otherwise."""
     size = 19 + len(body) + 4 * checksum
     packet = struct.pack("<IBIIIH", 1_700_000_000, kind, 1, size, end, flags) + body
@@ -63,19 +61,11 @@ def table_map(
     database, name = (part.encode() for part in table.id)
     body = number.to_bytes(6, "little") + b"\x01\x00"
     body += bytes((len(database),)) + database + b"\0" + bytes((len(name),)) + name + b"\0"
-    body += (
-        bytes((len(kinds),))
-        + kinds
-        + bytes((len(metadata),))
-        + metadata
-        + bytes((len(kinds) + 7) // 8)
-    )
+    body += bytes((len(kinds),)) + kinds + bytes((len(metadata),)) + metadata + bytes((len(kinds) + 7) // 8)
     return event(TABLE_MAP, body + optional)
 
 
-def rows(
-    kind: int, images: bytes, number: int = 7, present: bytes = b"\xff", columns: int = 2
-) -> bytes:
+def rows(kind: int, images: bytes, number: int = 7, present: bytes = b"\xff", columns: int = 2) -> bytes:
     body = number.to_bytes(6, "little") + b"\x01\x00\x02\x00" + bytes((columns,))
     body += present * (2 if kind == UPDATE else 1)
     return event(kind, body + images)
@@ -100,9 +90,7 @@ def query(sql: str, database: str = "shop") -> bytes:
     return event(QUERY, body)
 
 
-def decoder(
-    *tables: Table, options: FormatOptions | None = None, started: bool = True
-) -> EventDecoder:
+def decoder(*tables: Table, options: FormatOptions | None = None, started: bool = True) -> EventDecoder:
     """A decoder that wants these tables and, once started, is inside a transaction."""
     wanted = {table.id: TableDecoder(table, options or FormatOptions()) for table in tables}
     made = EventDecoder(wanted.get)
@@ -127,9 +115,7 @@ def recorded() -> tuple[dict[TableId, Table], dict[str, Recorded]]:
         name: Recorded(
             [bytes.fromhex(packet) for packet in stream["packets"]],
             {
-                TableId("codec_types", table): {
-                    key.encode(): value.encode() for key, value in pairs
-                }
+                TableId("codec_types", table): {key.encode(): value.encode() for key, value in pairs}
                 for table, pairs in stream["rows"].items()
             },
         )

@@ -39,9 +39,7 @@ UUID = "00010203-0405-0607-0809-0a0b0c0d0e0f"
 
 def test_a_transaction_from_begin_to_end() -> None:
     made = decoder(TABLE)
-    assert made.feed(gtid()) == [
-        TransactionBegin(f"{UUID}:5", 500, 1_700_000_000, 1_700_000_000_123_456)
-    ]
+    assert made.feed(gtid()) == [TransactionBegin(f"{UUID}:5", 500, 1_700_000_000, 1_700_000_000_123_456)]
     assert made.feed(query("BEGIN")) == []
     assert made.feed(table_map()) == []
     changes = made.feed(rows(WRITE, image(1, "Tom") + image(2, None)))
@@ -61,9 +59,7 @@ def test_a_transaction_from_begin_to_end() -> None:
 def test_an_update_of_the_key_is_a_tombstone_and_an_upsert() -> None:
     made = decoder(TABLE)
     made.feed(table_map())
-    (changed,) = made.feed(
-        rows(UPDATE, image(1, "a") + image(1, "b") + image(2, "c") + image(3, "c"))
-    )
+    (changed,) = made.feed(rows(UPDATE, image(1, "a") + image(1, "b") + image(2, "c") + image(3, "c")))
     assert isinstance(changed, RowChanges)
     assert [(change.key, change.value) for change in changed.changes] == [
         (b'{"id":1}', b'{"id":1,"name":"b"}'),
@@ -143,9 +139,7 @@ def test_rotation_and_heartbeats_tell_places() -> None:
             Rotate("binlog.000007", 4, 1_700_000_000, 0 if checksum else 4)
         ]
     made.feed(format_description())
-    assert made.feed(event(27, b"binlog.000007", end=777)) == [
-        Heartbeat("binlog.000007", 777, 1_700_000_000, 777)
-    ]
+    assert made.feed(event(27, b"binlog.000007", end=777)) == [Heartbeat("binlog.000007", 777, 1_700_000_000, 777)]
     place = b"\x02\x09\xfe" + (2**33).to_bytes(8, "little")
     (beat,) = made.feed(event(41, b"\x01\x0dbinlog.000007" + place + b"\x00", end=0))
     assert beat == Heartbeat("binlog.000007", 2**33, 1_700_000_000, 2**33)
@@ -239,12 +233,7 @@ def payload(inner: list[bytes], compression: int = 0, claimed: int | None = None
     data = zstandard.ZstdCompressor().compress(plain) if compression == 0 else plain
     size = len(plain) if claimed is None else claimed
     fields = b"\x02\x01" + bytes((compression,)) if compression < 251 else b"\x02\x03\xfc\xff\x00"
-    fields += (
-        b"\x03\x09\xfe"
-        + size.to_bytes(8, "little")
-        + b"\x01\x03\xfc"
-        + len(data).to_bytes(2, "little")
-    )
+    fields += b"\x03\x09\xfe" + size.to_bytes(8, "little") + b"\x01\x03\xfc" + len(data).to_bytes(2, "little")
     return event(40, fields + b"\x00" + data)
 
 
@@ -255,10 +244,7 @@ def bare(packet: bytes) -> bytes:
     return bytes(body)
 
 
-INNER = [
-    bare(p)
-    for p in (query("BEGIN"), table_map(), rows(WRITE, image(1, "x")), event(XID, bytes(8), end=0))
-]
+INNER = [bare(p) for p in (query("BEGIN"), table_map(), rows(WRITE, image(1, "x")), event(XID, bytes(8), end=0))]
 
 
 @pytest.mark.parametrize("compression", [0, 255])
@@ -294,9 +280,7 @@ def names(*columns: str) -> bytes:
 
 def test_hidden_columns_are_left_out_by_name() -> None:
     made = decoder(TABLE)
-    hidden = table_map(
-        kinds=b"\x08\x03\x0f", metadata=b"\xc8\x00", optional=names("id", "!hidden!i!0!0", "name")
-    )
+    hidden = table_map(kinds=b"\x08\x03\x0f", metadata=b"\xc8\x00", optional=names("id", "!hidden!i!0!0", "name"))
     made.feed(hidden)
     body = b"\x00" + (1).to_bytes(8, "little") + (77).to_bytes(4, "little") + b"\x01x"
     (changed,) = made.feed(rows(WRITE, body, columns=3))

@@ -56,9 +56,7 @@ def damaged(packet: bytes, place: int, byte: int, cut: int) -> bytes:
     st.integers(0, 255),
     st.one_of(st.just(0), st.integers(0, 60)),
 )
-def test_damaged_packets_give_named_errors_only(
-    packet: bytes, place: int, byte: int, cut: int
-) -> None:
+def test_damaged_packets_give_named_errors_only(packet: bytes, place: int, byte: int, cut: int) -> None:
     made = decoder(*TABLES.values(), started=False)
     made.feed(CHECKSUM_OFF)
     made.feed(damaged(gtid(), 0, 0, 0))
@@ -84,9 +82,7 @@ def table_map_before(packet: bytes) -> list[bytes]:
 def test_noise_gives_named_errors_only(noise: bytes, kind: int) -> None:
     made = decoder(*TABLES.values(), started=False)
     made.feed(CHECKSUM_OFF)
-    header = (
-        b"\0\0\0\0" + bytes((kind,)) + bytes(4) + (19 + len(noise)).to_bytes(4, "little") + bytes(6)
-    )
+    header = b"\0\0\0\0" + bytes((kind,)) + bytes(4) + (19 + len(noise)).to_bytes(4, "little") + bytes(6)
     for packet in (noise, header + noise):
         try:
             made.feed(packet)

@@ -12,12 +12,11 @@ from shared.codec import (
     SnapshotEncoder,
     key_expressions,
     parse_chunk_key,
-    part_from_json,
-    part_to_json,
     sql_literal,
 )
 from shared.errors import Bug, SchemaChanged, UnsupportedType
 from shared.model.change import KeyPart
+from shared.model.chunk import part_from_json, part_to_json
 from shared.model.schema import Column, Table, TableId
 from tests.unit.codec.packets import TABLE
 
@@ -44,9 +43,7 @@ def table(*columns: Column, key: tuple[str, ...] = ("id",)) -> Table:
     return Table(TableId("d", "t"), columns, key)
 
 
-def encoded(
-    made: Table, *cells: bytes | None, options: FormatOptions | None = None
-) -> tuple[str, str]:
+def encoded(made: Table, *cells: bytes | None, options: FormatOptions | None = None) -> tuple[str, str]:
     key, value = SnapshotEncoder(made, options or FormatOptions()).encode(cells)
     return key.decode(), value.decode()
 
@@ -68,9 +65,7 @@ def test_a_table_of_key_columns_only() -> None:
 
 
 def test_names_are_escaped_and_percent_signs_are_harmless() -> None:
-    made = table(
-        column('a"b', "int"), column("100%b", "int"), column("`x`", "int"), key=("100%b", 'a"b')
-    )
+    made = table(column('a"b', "int"), column("100%b", "int"), column("`x`", "int"), key=("100%b", 'a"b'))
     assert encoded(made, b"1", b"2", b"3") == (
         '{"100%b":2,"a\\"b":1}',
         '{"a\\"b":1,"100%b":2,"`x`":3}',
@@ -105,9 +100,7 @@ def test_tiny_booleans_keep_other_numbers() -> None:
 
 
 def test_zerofill_loses_its_zeros() -> None:
-    made = table(
-        column("id", "int(8) unsigned zerofill"), column("d", "decimal(8,2) unsigned zerofill")
-    )
+    made = table(column("id", "int(8) unsigned zerofill"), column("d", "decimal(8,2) unsigned zerofill"))
     for cells, value in (
         ((b"00000042", b"000123.40"), "42,123.40"),
         ((b"00000000", b"000000.05"), "0,0.05"),
@@ -218,11 +211,7 @@ def test_a_part_of_another_type_is_a_bug() -> None:
             sql_literal(key, part)
 
 
-@given(
-    st.one_of(
-        st.integers(), st.text(), st.binary(), st.decimals(allow_nan=False, allow_infinity=False)
-    )
-)
+@given(st.one_of(st.integers(), st.text(), st.binary(), st.decimals(allow_nan=False, allow_infinity=False)))
 def test_parts_survive_json(part: KeyPart) -> None:
     back = part_from_json(json.loads(json.dumps(part_to_json(part))))
     assert back == part

@@ -119,9 +119,7 @@ def test_decimals_keep_every_digit(data: st.DataObject) -> None:
     scale = data.draw(st.integers(0, min(30, precision)))
     units = data.draw(st.integers(-(10**precision) + 1, 10**precision - 1))
     digits = str(abs(units)).rjust(scale + 1, "0")
-    text = ("-" if units < 0 else "") + (
-        f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits
-    )
+    text = ("-" if units < 0 else "") + (f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits)
     stored = stored_decimal(text, precision, scale)
     assert len(stored) == decimal_width(precision, scale)
     assert decimal_text(precision, scale)(stored).decode() == text
@@ -142,18 +140,14 @@ def stored_time(microseconds: int, digits: int) -> bytes:
     clock = seconds // 3600 << 12 | seconds // 60 % 60 << 6 | seconds % 60
     width = (digits + 1) // 2
     packed: int = clock << 8 * width | fraction // 10 ** (6 - 2 * width)
-    return ((1 << 23 + 8 * width) + (packed if microseconds >= 0 else -packed)).to_bytes(
-        3 + width, "big"
-    )
+    return ((1 << 23 + 8 * width) + (packed if microseconds >= 0 else -packed)).to_bytes(3 + width, "big")
 
 
 @given(st.integers(0, 6), st.integers(-3020399 * 10**6, 3020399 * 10**6))
 def test_times_keep_sign_and_fraction(digits: int, microseconds: int) -> None:
     microseconds -= int(math.fmod(microseconds, 10 ** (6 - digits)))
     seconds, fraction = divmod(abs(microseconds), 10**6)
-    text = (
-        f"{'-' * (microseconds < 0)}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    )
+    text = f"{'-' * (microseconds < 0)}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     text += f".{fraction:06}"[: digits + 1] if digits else ""
     assert time_text(digits)(stored_time(microseconds, digits)).decode() == text
 
