@@ -1,8 +1,8 @@
 """Which Celery hints to send now. Pure: what waits and the time come in, hints go out.
 
 A hint is sent for a few waiting chunks more than may be read at a time, so that a worker that becomes free finds the
-next one in the queue. It expires at the broker just before it is sent again, so lost hints cost a pause, doubled ones a
-refused question, and the queue stays short however long no worker runs.
+next one in the queue. It is sent again after a while and expires at the broker some time later, so lost hints cost a
+pause, doubled ones a refused question, and the queue stays short however long no worker runs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from shared.model.schema import TableId
 
 Hint: TypeAlias = ChunkId | TableId
 
-#: A hint is repeated after this many seconds; the broker forgets it as soon.
+#: A hint is repeated after this many seconds.
 REPEAT_SECONDS = 10.0
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from shared.model.change import ChunkKey, KeyPart
 from shared.model.schema import TableId
 
-#: What `str` makes of a finite Decimal.
-_DECIMAL = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]?\d+)?")
+#: A finite Decimal without an exponent, as `part_to_json` writes it.
+_DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 class ChunkId(NamedTuple):
@@ -72,7 +72,7 @@ def part_from_json(value: object) -> KeyPart:
             pass
         case int() | str():
             return value
-        case {"d": str(digits)}:
+        case {"d": str(digits)} if _DECIMAL.fullmatch(digits):
             return Decimal(digits)
         case {"b": str(digits)}:
             return bytes.fromhex(digits)

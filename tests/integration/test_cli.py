@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,8 @@ class Desk:
             "HEADRACE_VAR_PASSWORD": mysql.password,
             **{f"HEADRACE_VAR_{name}": "unused" for name in ("AK", "SK", "INSTANCEID", "ENDPOINT", "REGIONID")},
         }
-        self.text = (
-            REFERENCE.read_text()
-            .replace("order_dw", database)
-            .replace("port: 3306", f"port: {mysql.port}")
-            .replace("broker:9092", bootstrap)
-        )
+        text = REFERENCE.read_text().replace("order_dw", database).replace("broker:9092", bootstrap)
+        self.text = text.replace("port: 3306", f"port: {mysql.port}")
 
     def run(self, *words: str, stdin: str = "", **environment: str) -> Result:
         done = CliRunner().invoke(cli, list(words), input=stdin, obj=Access(self.environment | environment))
@@ -305,24 +301,18 @@ def test_pause_resume_and_cancel_are_one_record_each(desk: Desk, impatient: None
     assert desk.status("orders")["state"] == "cancelling"
 
 
-class Ender(threading.Thread):
-    """A binlog worker, as far as ending cancelled jobs goes."""
-
-    def __init__(self, desk: Desk) -> None:
-        super().__init__()
-        self._desk = desk
-
-    def run(self) -> None:
-        deadline = time.monotonic() + 60
-        with Registry(self._desk.kafka, self._desk.registry) as registry:
-            while time.monotonic() < deadline:
-                registry.refresh()
-                for wanted in registry.wanted.values():
-                    if wanted.desire is Desire.CANCELLED:
-                        Topics(self._desk.kafka).delete([state_topic(self._desk.registry, wanted.id)])
-                        registry.write(Outcome(wanted.name, wanted.revision, End.CANCELLED))
-                        return
-                time.sleep(0.1)
+def end_cancelled_jobs(desk: Desk) -> None:
+    """What a binlog worker does of it; for one job."""
+    deadline = time.monotonic() + 60
+    with Registry(desk.kafka, desk.registry) as registry:
+        while time.monotonic() < deadline:
+            registry.refresh()
+            for wanted in registry.wanted.values():
+                if wanted.desire is Desire.CANCELLED:
+                    Topics(desk.kafka).delete([state_topic(desk.registry, wanted.id)])
+                    registry.write(Outcome(wanted.name, wanted.revision, End.CANCELLED))
+                    return
+            time.sleep(0.1)
 
 
 def test_cancel_deletes_the_topics_and_frees_the_name(desk: Desk) -> None:
@@ -330,7 +320,7 @@ def test_cancel_deletes_the_topics_and_frees_the_name(desk: Desk) -> None:
     desk.store(wanted, desk.table("user"), desk.table("order"))
     mine = {f"{desk.database}.user", f"{desk.database}.order", state_topic(desk.registry, wanted.id)}
     assert mine <= desk.topics()
-    ender = Ender(desk)
+    ender = threading.Thread(target=end_cancelled_jobs, args=(desk,))
     ender.start()
     done = desk.run("cancel", "orders", "--delete-topics", "--yes")
     ender.join()
@@ -367,13 +357,9 @@ def test_a_topic_belongs_to_one_job(desk: Desk) -> None:
 
 @pytest.mark.parametrize("server", ["kafka", "mysql", "sink"])
 def test_a_server_that_does_not_answer_is_exit_code_3(desk: Desk, server: str) -> None:
-    text, environment = desk.text, {}
-    if server == "kafka":
-        environment = {"HEADRACE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
-    elif server == "mysql":
-        text = text.replace(f"port: {desk.mysql.port}", "port: 1")
-    else:
-        text = text.replace(desk.kafka["bootstrap.servers"], "127.0.0.1:1")
+    place = {"mysql": f"port: {desk.mysql.port}", "sink": desk.kafka["bootstrap.servers"]}.get(server, "nowhere")
+    text = desk.text.replace(place, "port: 1" if server == "mysql" else "127.0.0.1:1")
+    environment = {"HEADRACE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"} if server == "kafka" else {}
     before = desk.topics()
     done = desk.run("submit", "-", "--name", "orders", stdin=text, **environment)
     assert done.exit_code == 3, done.output
@@ -383,14 +369,9 @@ def test_a_server_that_does_not_answer_is_exit_code_3(desk: Desk, server: str) -
 
 def test_ctrl_c_ends_watch_with_130(desk: Desk) -> None:
     desk.submit()
-    with subprocess.Popen(
-        [sys.executable, "-m", "scheduler", "watch", "orders", "--json"],
-        cwd=REPOSITORY,
-        env=desk.environment | {"PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as watch:
+    command = [sys.executable, "-m", "scheduler", "watch", "orders", "--json"]
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=REPOSITORY, env=desk.environment, **piped) as watch:
         assert watch.stdout is not None
         assert json.loads(watch.stdout.readline())["state"] == "submitted"
         watch.send_signal(signal.SIGINT)
@@ -400,7 +381,7 @@ def test_ctrl_c_ends_watch_with_130(desk: Desk) -> None:
 
 
 def test_a_whole_life_with_real_workers(desk: Desk, cluster: Cluster, tmp_path: Path) -> None:
-    cluster.environment = cluster.environment | desk.environment
+    cluster.environment |= desk.environment
     path = tmp_path / "orders.yaml"
     path.write_text(desk.text)
 
@@ -418,12 +399,5 @@ def test_a_whole_life_with_real_workers(desk: Desk, cluster: Cluster, tmp_path: 
     assert "runs again" in cli_says("resume", "orders")
     assert {f"{desk.database}.{name}" for name in ("user", "order", "feedback")} <= desk.topics()
     assert "Deleted: " in cli_says("cancel", "orders", "--delete-topics")
-    eventually(lambda: not any(topic.startswith(f"{desk.database}.") for topic in desk.topics()))
+    cluster.wait("topics deleted", lambda: not any(t.startswith(f"{desk.database}.") for t in desk.topics()))
     assert "is current" in cli_says("submit", str(path), "--wait")
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

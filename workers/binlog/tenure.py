@@ -10,7 +10,7 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from scheduler.dispatch import REPEAT_SECONDS, Hint
+from scheduler.dispatch import Hint
 from shared import clock
 from shared.adapters.redis import client as redis_client
 from shared.adapters.redis import progress
@@ -34,6 +34,10 @@ LOG = logs.get("headrace.binlog")
 _IDLE_SECONDS = 0.02
 
 _STATUS_SECONDS = 1.0
+
+#: Hints are forgotten after this long. It is several times the time after which they are sent again, because a worker
+#: whose clock runs ahead must not take every hint for expired.
+_HINT_SECONDS = 120
 
 
 class RedisMail:
@@ -97,7 +101,7 @@ class CeleryHints:
             task = SPLIT_TASK
             arguments |= {"database": hint.database, "table": hint.table}
         try:
-            self._app.send_task(task, kwargs=arguments, queue=SNAPSHOT_QUEUE, expires=REPEAT_SECONDS)
+            self._app.send_task(task, kwargs=arguments, queue=SNAPSHOT_QUEUE, expires=_HINT_SECONDS)
         except OperationalError as error:
             LOG.warning("hint_lost", reason=str(error))
 

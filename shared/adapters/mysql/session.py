@@ -61,7 +61,8 @@ class Session:
         self.queries = 0
         # NO_BACKSLASH_ESCAPES and ANSI_QUOTES would change how our own literals are read.
         self.query("SET SESSION time_zone = '+00:00', sql_mode = ''")
-        self.query("SET SESSION TRANSACTION READ ONLY")
+        # One SELECT must be one consistent read, also on a server whose default is READ UNCOMMITTED.
+        self.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
     def query(self, sql: str) -> list[RawRow]:
         """All rows of a short query."""
