@@ -1,0 +1,36 @@
+"""The command line: `scheduler submit|check|status|watch|pause|resume|cancel`.
+
+Laws of this room:
+
+- The CLI holds nothing and decides nothing for a running job: it writes one `Wanted` record, and looks.
+- Results go to stdout; progress, notes and errors go to stderr. With `--json` both are JSON.
+- Every HeadraceError ends as one message (what, where, hint) and the exit code of `exits`; a secret is never printed.
+
+Map, in the order of reading:
+
+    exits      exit codes: the one table
+    output     where results, notes and errors go
+    group      the click group that turns errors into messages and exit codes
+    options    options that several verbs share
+    access     opens Kafka, Redis and the preflight; tests put fakes in its place
+    jobs       the registry as the verbs see it
+    stored     a job's state topic, read without a leader
+    picture    all that is known of one job at one moment (pure); `observer` takes it
+    pace       rows/s, time left, who is missing (pure)
+    views      tables and bars for people
+    draft      job file -> checked draft; `ownership` knows whose topics are whose
+    follow     watching a job until it is done
+    submit, check, status, watch, control: the verbs
+"""
+
+from scheduler.cli.check import check
+from scheduler.cli.control import cancel, pause, resume
+from scheduler.cli.group import cli
+from scheduler.cli.status import status
+from scheduler.cli.submit import submit
+from scheduler.cli.watch import watch
+
+__all__ = ["cli"]
+
+for _verb in (submit, check, status, watch, pause, resume, cancel):
+    cli.add_command(_verb)

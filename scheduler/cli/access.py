@@ -1,0 +1,140 @@
+"""Opens what the verbs need, from the environment: the one place, so that tests can put fakes there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Protocol
+
+from scheduler import preflight
+from scheduler.cli.jobs import Jobs
+from scheduler.cli.stored import StoredJob, sink_options
+from shared import clock
+from shared import settings as configuration
+from shared.adapters.kafka.clients import CLIENT_LOG
+from shared.adapters.kafka.reach import count_brokers
+from shared.adapters.kafka.registry import Registry
+from shared.adapters.kafka.topics import Topics
+from shared.adapters.redis import progress
+from shared.adapters.redis.client import connect
+from shared.adapters.redis.lease import leader_of
+from shared.errors import Unavailable
+from shared.job.placeholders import Resolver
+from shared.job.spec import JobSpec
+from shared.machines.ledger import StoredState
+from shared.model.job import Wanted, state_topic
+from shared.runtime.connections import registry_config
+
+#: Redis is asked for what a person waits for, once a second: a slow answer is worth no more than none.
+_REDIS_SECONDS = 3.0
+
+
+def _reach_registry(options: Mapping[str, str]) -> None:
+    """Fails soon, and for the right reason, where the registry's cluster does not answer. Raises Unavailable."""
+    try:
+        count_brokers(options)
+    except Unavailable as error:
+        hint = "Set HEADRACE_KAFKA_BOOTSTRAP_SERVERS, or start the local stack (make up)."
+        raise Unavailable(f"The jobs cannot be looked up. {error.message}", hint) from None
+
+
+class Stored(Protocol):
+    """What `StoredJob` does for us."""
+
+    def read(self) -> StoredState | None:
+        """The state as committed by now; None while there is none."""
+
+    def close(self) -> None:
+        """Frees the client."""
+
+
+class Access:
+    """The world outside of the command.
+
+    Args:
+        environment: the process environment.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+
+    @classmethod
+    def from_environment(cls) -> Access:
+        """What this process was told."""
+        return cls(os.environ)
+
+    @cached_property
+    def settings(self) -> configuration.Settings:
+        """The settings. Raises InvalidJob."""
+        found = configuration.load(self.environment)
+        # librdkafka repeats on stderr what our own errors say once.
+        CLIENT_LOG.setLevel(logging.DEBUG if found.log_level == "DEBUG" else logging.CRITICAL)
+        return found
+
+    @contextmanager
+    def jobs(self) -> Iterator[Jobs]:
+        """The registry, read to its end. Raises Unavailable, SinkRefused."""
+        options, topic = registry_config(self.settings), self.settings.registry_topic
+        _reach_registry(options)
+        jobs = Jobs(lambda: topic in Topics(options).describe([topic]), lambda: Registry(options, topic))
+        try:
+            jobs.refresh()
+            yield jobs
+        finally:
+            jobs.close()
+
+    def resolver(self, variables: Mapping[str, str]) -> Resolver:
+        """Gives placeholders their values, from `--var` first."""
+        return Resolver.from_environment(variables, self.environment)
+
+    def sink_options(self, wanted: Wanted) -> dict[str, str]:
+        """Client options of the cluster that a job writes to. Raises MissingSecret, InvalidJob."""
+        return sink_options(wanted.text, wanted.file, self.resolver({}))
+
+    def state_topic(self, wanted: Wanted) -> str:
+        """The job's state topic."""
+        return state_topic(self.settings.registry_topic, wanted.id)
+
+    def stored(self, wanted: Wanted, options: Mapping[str, str]) -> Stored:
+        """The job's state topic on the cluster of these options."""
+        return StoredJob(options, self.state_topic(wanted))
+
+    def existing(self, options: Mapping[str, str], topics: Iterable[str]) -> set[str]:
+        """Those of the topics that the cluster has. Raises Unavailable, SinkRefused."""
+        count_brokers(options)
+        return set(Topics(options).describe(topics))
+
+    def delete_topics(self, options: Mapping[str, str], topics: Iterable[str]) -> None:
+        """Deletes topics for good. Raises Unavailable, SinkRefused."""
+        Topics(options).delete(topics)
+
+    def live(self, wanted: Wanted) -> tuple[str, dict[str, Any] | None]:
+        """The job's leader (empty for none) and what it published last. Raises Unavailable, InvalidJob."""
+        leader = leader_of(self._redis, wanted.name)
+        latest = progress.latest(self._redis, wanted.name) if leader else None
+        # A job of the same name that was cancelled, or a leader that has gone, may have left its last words.
+        ours = latest is not None and latest.get("job_id") == wanted.id and latest.get("leader") == leader
+        return leader, latest if ours else None
+
+    def preflight(self, spec: JobSpec, owned: frozenset[str]) -> preflight.Report:
+        """Tries everything that the job needs, and writes nothing; `owned` topics are the job's own already.
+
+        Raises HeadraceError.
+        """
+        return preflight.run(spec, owned_topics=owned)
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never goes back."""
+        return clock.monotonic_seconds()
+
+    def sleep(self, seconds: float) -> None:
+        """Waits."""
+        time.sleep(seconds)
+
+    @cached_property
+    def _redis(self) -> Any:
+        return connect(self.settings.redis_url.get_secret_value(), timeout_seconds=_REDIS_SECONDS)

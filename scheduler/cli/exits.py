@@ -1,0 +1,42 @@
+"""The exit codes of `scheduler`: the one table. docs/cli.md is tested against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+from shared.errors import HeadraceError, InvalidJob, MissingSecret, PreflightFailed, Transient, UnsupportedType
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    OK = 0
+    FAILED = 1
+    REFUSED = 2
+    UNAVAILABLE = 3
+    INTERRUPTED = 130
+
+
+MEANINGS: Mapping[Exit, str] = {
+    Exit.OK: "done",
+    Exit.FAILED: "the job has failed, or a server refused for good",
+    Exit.REFUSED: "bad usage, a bad job file or a preflight error; nothing was created",
+    Exit.UNAVAILABLE: "a server (Kafka, Redis or MySQL) does not answer",
+    Exit.INTERRUPTED: "ended by Ctrl-C; the job goes on",
+}
+
+#: Errors that the user mends in the command, the job file or the servers' setup, before anything was created.
+_REFUSALS = (InvalidJob, PreflightFailed, MissingSecret, UnsupportedType)
+
+
+def exit_of(error: HeadraceError) -> Exit:
+    """The exit code of a command that ended with this error."""
+    if isinstance(error, _REFUSALS):
+        return Exit.REFUSED
+    return Exit.UNAVAILABLE if isinstance(error, Transient) else Exit.FAILED
+
+
+def table() -> str:
+    """The table as `--help` shows it."""
+    return "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())
