@@ -33,6 +33,9 @@ _ROUND_SECONDS = 0.5
 #: A tenure of this length counts as a success, so that the next failure is tried again at once.
 _LONG_TENURE_SECONDS = 60.0
 
+#: A child needs a moment before it renews its lease itself, from its work loop; until then its parent does.
+_START_SECONDS = 60.0
+
 #: A child that is told to stop gets this long to commit and leave.
 _STOP_SECONDS = 10.0
 
@@ -97,20 +100,26 @@ class Supervisor:
         if child is not None:
             if child.revision != job.revision:
                 self._tell(child, now)
+            elif now - child.started < _START_SECONDS:
+                self._contest(leases, job.name)
             return
         paused = job.desire is Desire.PAUSED
         backoff = self._backoffs.setdefault(job.name, Backoff())
         if paused or registry.outcome(job) is not None or not backoff.ready(now):
             return
-        try:
-            won = leases.lead(job.name)
-        except Unavailable as error:
-            # Without Redis nobody can contest; whoever leads goes on, and a new leader waits for Redis.
-            LOG.warning("lease_unavailable", job=job.name, reason=error.message)
-            backoff.failed(now)
-            return
+        won = self._contest(leases, job.name)
         if won:
             self._start(job, now)
+        elif won is None:
+            backoff.failed(now)
+
+    def _contest(self, leases: Leases, name: str) -> bool | None:
+        """Takes or renews the lease. None when Redis is away: whoever leads goes on, and a new leader waits for it."""
+        try:
+            return leases.lead(name)
+        except Unavailable as error:
+            LOG.warning("lease_unavailable", job=name, reason=error.message)
+            return None
 
     def _start(self, job: Wanted, now: float) -> None:
         command = [sys.executable, "-m", "workers.binlog", "--lead", job.name, "--holder", self.name]

@@ -17,6 +17,9 @@ _BEAT_SECONDS = 1.0
 #: Times that the worker looks for an answer, half a second each, before it takes the leader for absent.
 _LOOKS_MAX = 30
 
+#: It asks again after so many looks: the leader that took its question may be gone.
+_LOOKS_PER_QUESTION = 5
+
 
 class RedisDesk:
     """Implements `workers.snapshot.attempt.Desk`; a context manager around one attempt."""
@@ -25,12 +28,14 @@ class RedisDesk:
         self._mail = mail
         self._attempt = attempt
         self._looks = 0
+        self._question: Question | None = None
         self._read = (0, 0)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
 
     def ask(self, question: Question) -> None:
         """Sends a question."""
+        self._question = question
         self._mail.ask(question)
 
     def answer(self, attempt: str) -> Answer | None:
@@ -42,6 +47,8 @@ class RedisDesk:
         self._looks += 1
         if self._looks > _LOOKS_MAX:
             raise Unavailable("No leader answered.", "Check that a binlog worker runs: python -m workers.binlog.")
+        if self._question is not None and self._looks % _LOOKS_PER_QUESTION == 0:
+            self._mail.ask(self._question)
         return self._mail.wait(attempt, 0.5)
 
     def beat(self, attempt: str, rows: int, size: int) -> None:  # noqa: ARG002 - the desk belongs to one attempt

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
+from shared.adapters.kafka.offsets import latest_offsets
 from shared.errors import Unavailable
 
 #: Longest wait for a topic's end before Kafka counts as unavailable.
@@ -40,7 +41,8 @@ class TopicLog:
                     enable_partition_eof=True,
                 )
             )
-            self._consumer.assign([TopicPartition(topic, 0, start or OFFSET_BEGINNING)])
+            # Offset 0, or the earliest that is left: asking for the beginning by name costs half a second.
+            self._consumer.assign([TopicPartition(topic, 0, start)])
 
     def poll(self, wait_seconds: float = 0.0) -> list[tuple[bytes, bytes | None]]:
         """The next committed records, as many as have arrived; waits only for the first.
@@ -120,9 +122,5 @@ def end_offset(config: ClientConfig, topic: str, isolation: IsolationLevel) -> i
     Raises:
         SinkRefused, Unavailable: the broker did not tell.
     """
-    with translated(f"asking for the end of topic {topic}"):
-        admin = AdminClient(client_config(config))
-        partition = TopicPartition(topic, 0)
-        futures = admin.list_offsets({partition: OffsetSpec.latest()}, isolation_level=isolation, request_timeout=30)
-        offset: int = futures[partition].result(timeout=35).offset
-        return offset
+    partition = TopicPartition(topic, 0)
+    return latest_offsets(AdminClient(client_config(config)), [partition], isolation)[partition]

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
+from shared.adapters.kafka.offsets import latest_offsets
 from shared.adapters.kafka.sink import discard
 from shared.errors import HeadraceError, SinkRefused, Unavailable
 
@@ -138,22 +139,9 @@ class Topics:
         return policies
 
     def _used(self, partitions: Mapping[str, int]) -> set[str]:
-        ends = {
-            TopicPartition(name, number): OffsetSpec.latest()
-            for name, count in partitions.items()
-            for number in range(count)
-        }
-        if not ends:
-            return set()
-        futures = self._admin.list_offsets(
-            ends, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_TIMEOUT_SECONDS
-        )
-        used: set[str] = set()
-        for partition, future in futures.items():
-            with translated(f"asking for the end of topic {partition.topic}"):
-                if future.result().offset > 0:
-                    used.add(partition.topic)
-        return used
+        parts = [TopicPartition(name, number) for name, count in partitions.items() for number in range(count)]
+        ends = latest_offsets(self._admin, parts, IsolationLevel.READ_UNCOMMITTED)
+        return {partition.topic for partition, end in ends.items() if end > 0}
 
 
 def check_transactions(config: ClientConfig, transactional_id: str) -> None:

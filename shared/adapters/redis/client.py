@@ -36,7 +36,9 @@ def translated(client: redis.Redis, doing: str) -> Iterator[None]:
         yield
     except redis.RedisError as error:
         place = address(client)
-        raise Unavailable(f"Redis at {place} failed {doing}: {error}.", "Check HEADRACE_REDIS_URL.") from None
+        raise Unavailable(
+            f"Redis at {place} failed {doing}: {str(error).rstrip('.')}.", "Check HEADRACE_REDIS_URL."
+        ) from None
 
 
 def address(client: redis.Redis) -> str:
