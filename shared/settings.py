@@ -5,13 +5,13 @@ Defaults fit the local stack (`make up`). Nobody below the entry points reads th
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from shared.errors import InvalidJob
 
@@ -19,10 +19,14 @@ _PREFIX = "HEADRACE_"
 _KAFKA_PREFIX = "HEADRACE_KAFKA_"
 
 
-class Settings(BaseSettings):
+#: Variables under our prefix that others read: placeholders, the local stack, the tests.
+_OF_OTHERS = ("HEADRACE_VAR_", "HEADRACE_STACK_", "HEADRACE_TEST_")
+
+
+class Settings(BaseModel):
     """The settings of every process."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:16379/0")
     """Broker of the task queue, and where leases, mail and progress live; may hold a password."""
@@ -66,7 +70,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Reads the settings.
 
     Raises:
-        InvalidJob: a variable has a value that it cannot have; `path` names the variable.
+        InvalidJob: a variable has a value that it cannot have, or there is no such variable; `path` names it.
     """
     source = os.environ if environment is None else environment
     kafka = {
@@ -74,12 +78,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         for name, value in source.items()
         if name.startswith(_KAFKA_PREFIX)
     }
-    given = {
-        name.removeprefix(_PREFIX).lower(): value
-        for name, value in source.items()
-        if name.startswith(_PREFIX) and name.removeprefix(_PREFIX).lower() in Settings.model_fields and value
-    }
-    given.pop("kafka", None)
+    given = {_field(name): value for name, value in source.items() if _is_ours(name) and value}
     defaults = Settings.model_fields["kafka"].default
     try:
         return Settings(**given, kafka={**defaults, **kafka})  # type: ignore[arg-type]
@@ -87,3 +86,17 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         first = error.errors()[0]
         name = _PREFIX + str(first["loc"][0]).upper()
         raise InvalidJob(first["msg"] + ".", "docs/configuration.md lists every variable.", name) from None
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(_PREFIX) and not name.startswith((_KAFKA_PREFIX, *_OF_OTHERS))
+
+
+def _field(name: str) -> str:
+    field = name.removeprefix(_PREFIX).lower()
+    if field == "kafka" or field not in Settings.model_fields:
+        known = [_PREFIX + other.upper() for other in Settings.model_fields if other != "kafka"]
+        close = difflib.get_close_matches(name, known, 1, 0.8)
+        hint = f"Did you mean {close[0]}?" if close else "docs/configuration.md lists every variable."
+        raise InvalidJob("There is no such variable.", hint, name)
+    return field

@@ -61,9 +61,7 @@ _COMMANDS = {"up": _up, "down": _down, "status": _status, "env": _env, "install"
 
 def main() -> int:
     """Run one command and return the exit code."""
-    parser = argparse.ArgumentParser(
-        description="Real MySQL, Kafka and Valkey, without containers."
-    )
+    parser = argparse.ArgumentParser(description="Real MySQL, Kafka and Valkey, without containers.")
     parser.add_argument("command", choices=_COMMANDS)
     parser.add_argument("--dir", type=Path, help="folder of data, logs and pid files")
     arguments = parser.parse_args()

@@ -47,7 +47,10 @@ SELECT i, i % 5000, CONCAT('product ', i % 900), i / 7, i % 9, 1 + i % 3, '2026-
 def main() -> None:
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     server = SimpleNamespace(
-        host="127.0.0.1", port=int(os.environ.get("HEADRACE_STACK_MYSQL_PORT", "13306")), root_user="root", root_password=""
+        host="127.0.0.1",
+        port=int(os.environ.get("HEADRACE_STACK_MYSQL_PORT", "13306")),
+        root_user="root",
+        root_password="",
     )
     bootstrap = f"127.0.0.1:{os.environ.get('HEADRACE_STACK_KAFKA_PORT', '19092')}"
     redis_port = os.environ.get("HEADRACE_STACK_REDIS_PORT", "16379")

@@ -15,7 +15,10 @@ HELD_MILLISECONDS = 15_000
 def test_a_chunk_is_not_read_before_what_its_leader_has_seen_is_visible(cluster, throwaway_mysql) -> None:
     server = throwaway_mysql()
     execute(server, "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
-    execute(server, "CREATE DATABASE gap;\nCREATE TABLE gap.t (id INT PRIMARY KEY, v INT);\nINSERT INTO gap.t VALUES (1, 0), (2, 0)")
+    execute(
+        server,
+        "CREATE DATABASE gap;\nCREATE TABLE gap.t (id INT PRIMARY KEY, v INT);\nINSERT INTO gap.t VALUES (1, 0), (2, 0)",
+    )
     cluster.environment |= {"HEADRACE_VAR_PORT": str(server.port)}
     cluster.binlog_worker()
     cluster.submit(job("gap.t"), "gap")

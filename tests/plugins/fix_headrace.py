@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,10 +39,8 @@ class Process:
     def kill(self) -> None:
         """SIGKILL to it and to all of its children, as a host that dies does."""
         for pid in [*self.children(), self.pid]:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self.popen.wait(10)
 
     def stop(self) -> None:
@@ -81,7 +80,12 @@ class Cluster:
         log = LOGS / f"{name}-{secrets.token_hex(4)}.log"
         with log.open("wb") as out:
             popen = subprocess.Popen(
-                command, cwd=REPOSITORY, env=self.environment | environment, stdout=out, stderr=out, start_new_session=True
+                command,
+                cwd=REPOSITORY,
+                env=self.environment | environment,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
         process = Process(name, popen, log)
         self.processes.append(process)
@@ -91,7 +95,12 @@ class Cluster:
         """Runs the CLI."""
         return subprocess.run(
             [sys.executable, "-m", "scheduler", *arguments],
-            cwd=REPOSITORY, env=self.environment, input=stdin, capture_output=True, text=True, timeout=120,
+            cwd=REPOSITORY,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
 
     def submit(self, text: str, name: str) -> None:
@@ -110,7 +119,9 @@ class Cluster:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                tails = "\n".join(f"--- {p.log.name}\n" + p.log.read_text(errors="replace")[-3000:] for p in self.processes)
+                tails = "\n".join(
+                    f"--- {p.log.name}\n" + p.log.read_text(errors="replace")[-3000:] for p in self.processes
+                )
                 pytest.fail(f"not within {seconds} s: {what}\n{tails}")
             time.sleep(0.2)
 

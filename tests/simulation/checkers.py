@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.simulation.world import TABLES, World
 from shared.adapters.memory.mysql import key_bytes, value_bytes
+from tests.simulation.world import TABLES, World
 
 
 def converged(world: World) -> list[str]:

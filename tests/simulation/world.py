@@ -301,7 +301,9 @@ class Source:
     world: World
 
     def binlog_end(self) -> Coordinates:
-        return Coordinates("binlog.000001", 0) if self.world.faults.no_hold_after_read else self.world.mysql.binlog_end()
+        return (
+            Coordinates("binlog.000001", 0) if self.world.faults.no_hold_after_read else self.world.mysql.binlog_end()
+        )
 
     def place(self, table: Table, keys: Sequence[ChunkKey], ranges: Sequence[HeldRange]) -> list[int | None]:
         raise AssertionError("integer keys have a place that Python knows")

@@ -57,16 +57,10 @@ def run(
 ) -> str:
     """Run a program to its end and return its stdout; a failure becomes one `StackError`."""
     try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise StackError(
-            f"{what} failed: cannot run {command[0]}: {error.strerror}", hint
-        ) from error
+        raise StackError(f"{what} failed: cannot run {command[0]}: {error.strerror}", hint) from error
     if done.returncode != 0:
         output = tail(done.stdout + done.stderr)
-        raise StackError(
-            f"{what} failed ({command[0]} ended with {done.returncode}):\n{output}", hint
-        )
+        raise StackError(f"{what} failed ({command[0]} ended with {done.returncode}):\n{output}", hint)
     return done.stdout

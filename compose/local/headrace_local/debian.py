@@ -26,9 +26,7 @@ def install_packages(packages: Sequence[str], why: str) -> None:
     if os.geteuid() != 0:
         raise StackError(f"{why} is missing on this machine", f"run as root: {command}")
     if shutil.which("apt-get") is None:
-        raise StackError(
-            f"{why} is missing and this machine has no apt-get", f"install {why} yourself"
-        )
+        raise StackError(f"{why} is missing and this machine has no apt-get", f"install {why} yourself")
     hint = f"see what is wrong with: apt-get update && {command}"
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with step(f"apt: installing {' '.join(packages)} ({why})"):

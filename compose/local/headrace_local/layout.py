@@ -71,9 +71,7 @@ def _port(environment: Mapping[str, str], name: str, default: int) -> int:
     if not text:
         return default
     if not text.isdecimal() or not 0 < int(text) <= PORT_MAX:
-        raise StackError(
-            f"{name}={text!r} is not a port", f"set it to a number from 1 to {PORT_MAX}"
-        )
+        raise StackError(f"{name}={text!r} is not a port", f"set it to a number from 1 to {PORT_MAX}")
     return int(text)
 
 

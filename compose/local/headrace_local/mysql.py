@@ -52,9 +52,7 @@ def install_mysql(folder: Path) -> Path:
     return install_once(folder, "mysql", _make_root)
 
 
-def start_mysql(
-    install: Path, directory: Path, port: int, options: Sequence[str] = ()
-) -> "MysqlServer":
+def start_mysql(install: Path, directory: Path, port: int, options: Sequence[str] = ()) -> "MysqlServer":
     """Start a server of its own in `directory`; later `options` win over the stack's defaults.
 
     `install` is what `install_mysql` returned. The caller stops the server and removes the folder.
@@ -73,9 +71,7 @@ class MysqlServer(Server):
     user = HEADRACE_USER
     password = HEADRACE_PASSWORD
 
-    def __init__(
-        self, install: Path, directory: Path, port: int, options: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, install: Path, directory: Path, port: int, options: Sequence[str] = ()) -> None:
         super().__init__(directory, port)
         self._install = install.absolute()
         self._options = tuple(options)
@@ -119,9 +115,7 @@ class MysqlServer(Server):
         usr = self._install / "usr"
         loaders = sorted(usr.glob("lib/*-linux-gnu/ld-linux-*.so.*"))
         if not loaders:
-            raise StackError(
-                f"no loader in {usr}", f"remove {self._install} to install MySQL again"
-            )
+            raise StackError(f"no loader in {usr}", f"remove {self._install} to install MySQL again")
         libraries = loaders[0].parent
         path = ":".join(str(libraries / part) for part in ("", "mysql", "mysql/private"))
         return [

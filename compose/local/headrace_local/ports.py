@@ -34,9 +34,7 @@ def free_ports(count: int) -> list[int]:
     picked = random.SystemRandom().sample(_PORTS_TO_PICK, k=_PICKS_MAX)
     free = [port for port in picked if not is_taken(port)][:count]
     if len(free) < count:
-        raise StackError(
-            f"{_PICKS_MAX} ports tried, and no {count} of them are free", "stop some servers"
-        )
+        raise StackError(f"{_PICKS_MAX} ports tried, and no {count} of them are free", "stop some servers")
     return free
 
 

@@ -126,9 +126,7 @@ class Server(ABC):
                     start_new_session=True,
                 )
         except OSError as error:
-            raise StackError(
-                f"{self.name}: cannot run {command[0]}: {error.strerror}", "install it again"
-            ) from error
+            raise StackError(f"{self.name}: cannot run {command[0]}: {error.strerror}", "install it again") from error
         self._remember(self._child.pid)
 
     def _reap(self) -> None:

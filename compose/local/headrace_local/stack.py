@@ -48,9 +48,7 @@ class Stack:
         self.layout = layout
         ports, folder = layout.ports, layout.stack
         self.mysql = MysqlServer(programs.mysql, folder / "mysql", ports.mysql)
-        self.kafka = KafkaServer(
-            programs.kafka, folder / "kafka", ports.kafka, ports.kafka_controller
-        )
+        self.kafka = KafkaServer(programs.kafka, folder / "kafka", ports.kafka, ports.kafka_controller)
         self.redis = ValkeyServer(programs.valkey, folder / "redis", ports.redis)
 
     @property

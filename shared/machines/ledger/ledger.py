@@ -213,8 +213,7 @@ class Ledger:
         record = self.tables.get(table)
         if record is None or record.split_done or record.split_at != after:
             return False
-        edges: list[ChunkKey | None] = [after, *bounds, *([None] if finished else [])]
-        for lower, upper in pairwise(edges):
+        for lower, upper in pairwise([after, *bounds, *([None] if finished else [])]):
             chunk = _Chunk(ChunkId(table, record.chunks), KeyRange(lower, upper))
             self._waiting[chunk.id] = chunk
             self._put_chunk(chunk)
@@ -247,7 +246,7 @@ class Ledger:
         """A committed done-mark was read from the state topic (rule 5)."""
         self._between_transactions()
         chunk = self._held.get(chunk_id.table, {}).get(chunk_id)
-        if chunk is not None and chunk.attempt == attempt and chunk.state is ChunkState.CLAIMED:
+        if chunk and chunk.attempt == attempt and chunk.state is ChunkState.CLAIMED:
             chunk.state, chunk.rows = ChunkState.READ, rows
 
     def fenced(self, chunk_id: ChunkId, attempt: str) -> Iterator[Change]:
@@ -256,10 +255,9 @@ class Ledger:
         """
         self._between_transactions()
         chunk = self._held.get(chunk_id.table, {}).get(chunk_id)
-        if chunk is None or chunk.attempt != attempt or chunk.state is not ChunkState.CLAIMED:
-            return
-        yield from self._let_go(chunk)
-        self._wait_again(chunk)
+        if chunk and chunk.attempt == attempt and chunk.state is ChunkState.CLAIMED:
+            yield from self._let_go(chunk)
+            self._wait_again(chunk)
 
     @property
     def wants_binlog_end(self) -> bool:
@@ -321,12 +319,11 @@ class Ledger:
     @property
     def claimed(self) -> int:
         """How many chunks are being read."""
-        return sum(chunk.state is ChunkState.CLAIMED for chunk in self.held_chunks())
+        return len(self.claims())
 
     def claims(self) -> list[tuple[ChunkId, str]]:
         """The chunks that are being read, with their attempts."""
-        held = (c for c in self.held_chunks() if c.state is ChunkState.CLAIMED)
-        return [(chunk.id, _required(chunk.attempt)) for chunk in held]
+        return [(c.id, _required(c.attempt)) for c in self.held_chunks() if c.state is ChunkState.CLAIMED]
 
     def waiting(self, limit: int) -> list[ChunkId]:
         """The first waiting chunks."""
@@ -372,8 +369,7 @@ class Ledger:
     def _release(self, chunk: _Chunk) -> None:
         record = self.tables[chunk.id.table]
         record = replace(record, released=record.released + 1, rows=record.rows + chunk.rows)
-        key, value = encode_record(ChunkRecord(chunk.id, chunk.range, released=True))
-        self._dirty[key] = value
+        self._put(ChunkRecord(chunk.id, chunk.range, released=True))
         self._dirty[done_key_bytes(chunk.id, _required(chunk.attempt))] = None
         if record.live:  # its chunks have nothing more to say
             self._dirty |= {chunk_key_bytes(ChunkId(chunk.id.table, n)): None for n in range(record.chunks)}
@@ -381,12 +377,13 @@ class Ledger:
 
     def _put_table(self, record: TableRecord) -> None:
         self.tables[record.table.id] = record
-        key, value = encode_record(record)
-        self._dirty[key] = value
+        self._put(record)
 
     def _put_chunk(self, chunk: _Chunk) -> None:
-        key, value = encode_record(ChunkRecord(chunk.id, chunk.range, chunk.attempt, chunk.since))
-        self._dirty[key] = value
+        self._put(ChunkRecord(chunk.id, chunk.range, chunk.attempt, chunk.since))
+
+    def _put(self, record: TableRecord | ChunkRecord) -> None:
+        self._dirty.update([encode_record(record)])
 
     def _between_transactions(self) -> None:
         if self._gtid is not None:
@@ -394,10 +391,7 @@ class Ledger:
 
 
 def _place(held: dict[ChunkId, _Chunk], change: Change) -> int | None:
-    for chunk in held.values():
-        if chunk.range.holds(change.chunk_key):
-            return chunk.id.number
-    return None
+    return next((chunk.id.number for chunk in held.values() if chunk.range.holds(change.chunk_key)), None)
 
 
 def _required(value: T | None) -> T:

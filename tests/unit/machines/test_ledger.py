@@ -1,0 +1,663 @@
+"""The laws of the ledger, one by one. The protocol as a whole is the simulation's subject."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import Bug
+from shared.machines.ledger import (
+    ChunkRecord,
+    DoneMark,
+    Grant,
+    HeldRange,
+    Ledger,
+    MemoryHold,
+    PositionRecord,
+    Refusal,
+    StoredState,
+    TableRecord,
+    decode_record,
+    encode_record,
+)
+from shared.machines.ledger.ledger import ChunkState
+from shared.model.change import Change
+from shared.model.chunk import ChunkId, KeyRange
+from shared.model.position import Coordinates, Gtid, GtidSet
+from shared.model.schema import Column, Table, TableId
+
+UUID = "aaaaaaaa-0000-0000-0000-000000000001"
+TABLE = Table(TableId("d", "t"), (Column("id", "bigint", "bigint", nullable=False),), ("id",))
+OTHER = Table(TableId("d", "u"), (Column("id", "bigint", "bigint", nullable=False),), ("id",))
+END = Coordinates("binlog.000001", 500)
+
+
+def gtids(last: int) -> GtidSet:
+    return GtidSet.parse(f"{UUID}:1-{last}") if last else GtidSet({})
+
+
+def table_record(table: Table = TABLE, **fields: object) -> TableRecord:
+    return TableRecord(table, f"topic.{table.id.table}", 100, 10, **fields)  # type: ignore[arg-type]
+
+
+def state(processed: int = 5, records: Iterable[TableRecord] = (), chunks: Iterable[ChunkRecord] = ()) -> StoredState:
+    return StoredState(
+        PositionRecord(gtids(processed), 3, "server"),
+        {record.table.id: record for record in records},
+        {record.chunk: record for record in chunks},
+    )
+
+
+def fresh(parallelism: int = 2, tables: Iterable[Table] = (TABLE,)) -> Ledger:
+    """A job that nobody has led yet, at transaction 5, with its tables not yet split."""
+    records = [table_record(table) for table in tables]
+    return Ledger(state(records=records), 1, "server", parallelism, MemoryHold, fresh=True)
+
+
+def split(parallelism: int = 2, *bounds: int) -> Ledger:
+    """The same, split at these bounds."""
+    ledger = fresh(parallelism)
+    assert ledger.split(TABLE.id, None, [(bound,) for bound in bounds], finished=True)
+    return ledger
+
+
+def change(key: int, value: str | None = "v", table: Table = TABLE) -> Change:
+    return Change(table.id, (key,), b'{"id":%d}' % key, None if value is None else value.encode())
+
+
+def transaction(ledger: Ledger, number: int, *changes: Change) -> list[Change]:
+    """Runs one MySQL transaction through the ledger and returns what is to be written at once."""
+    ledger.begin(Gtid(UUID, number))
+    written = list(ledger.absorb(changes)) if changes else []
+    ledger.end()
+    return written
+
+
+def claim(ledger: Ledger, number: int, attempt: str = "a") -> Grant:
+    """Asks for a chunk, commits, and returns the grant."""
+    assert ledger.ask(ChunkId(TABLE.id, number), attempt) is None
+    ledger.checkpoint()
+    (grant,) = ledger.committed()
+    return grant
+
+
+def release(ledger: Ledger, number: int, attempt: str = "a", rows: int = 7) -> list[Change]:
+    """Takes a claimed chunk through its done-mark to the end of its hold."""
+    ledger.done(ChunkId(TABLE.id, number), attempt, rows)
+    ledger.binlog_end(END)
+    return list(ledger.ripe(END))
+
+
+def restored(ledger: Ledger, before: StoredState | None = None, epoch: int = 4) -> Ledger:
+    """What a new leader makes of all that this one has stored (and of a given earlier state)."""
+    stored = before or StoredState()
+    for key, value in ledger.checkpoint():
+        stored.fold(key, value)
+    return Ledger(stored, epoch, "server", ledger.parallelism, MemoryHold)
+
+
+def held_state(ledger: Ledger) -> list[tuple[ChunkId, ChunkState]]:
+    return [(chunk.id, chunk.state) for chunk in ledger.held_chunks()]
+
+
+# The stream.
+
+
+def test_changes_of_chunks_that_nobody_reads_are_written_at_once() -> None:
+    ledger = split(2, 10)
+    assert transaction(ledger, 6, change(1), change(50, None)) == [change(1), change(50, None)]
+
+
+def test_changes_of_a_claimed_chunk_are_held_and_others_are_written() -> None:
+    ledger = split(2, 10)
+    claim(ledger, 0)
+    assert transaction(ledger, 6, change(1), change(10), change(9)) == [change(10)]
+    assert ledger.held_events() == 2
+
+
+def test_a_table_is_held_by_its_own_chunks_only() -> None:
+    ledger = fresh(tables=(TABLE, OTHER))
+    ledger.split(TABLE.id, None, [], finished=True)
+    claim(ledger, 0)
+    assert transaction(ledger, 6, change(1, table=OTHER)) == [change(1, table=OTHER)]
+
+
+def test_the_position_grows_by_whole_transactions() -> None:
+    ledger = split()
+    ledger.begin(Gtid(UUID, 6))
+    assert ledger.processed == gtids(5)
+    ledger.end()
+    assert ledger.processed == gtids(6)
+
+
+def test_the_caller_may_say_where_a_key_lies() -> None:
+    # The server orders character keys; to Python, 1 would lie in chunk 0.
+    ledger = split(2, 10)
+    claim(ledger, 1)
+    ledger.begin(Gtid(UUID, 6))
+    assert list(ledger.absorb([change(1), change(2)], [1, None])) == [change(2)]
+    ledger.end()
+    assert ledger.held_events() == 1
+
+
+def test_held_ranges_name_the_chunks_that_hold_events() -> None:
+    ledger = split(2, 10)
+    assert ledger.held_ranges(TABLE.id) == []
+    claim(ledger, 1)
+    assert ledger.held_ranges(TABLE.id) == [HeldRange(1, KeyRange((10,), None))]
+    assert ledger.held_ranges(OTHER.id) == []
+
+
+# Splitting.
+
+
+def test_chunks_cover_all_keys_and_their_ends_are_open() -> None:
+    ledger = fresh(parallelism=9)
+    assert ledger.split(TABLE.id, None, [(10,), (20,)], finished=False)
+    assert ledger.waiting(9) == [ChunkId(TABLE.id, 0), ChunkId(TABLE.id, 1)]
+    assert ledger.split(TABLE.id, (20,), [(30,)], finished=False)
+    assert ledger.split(TABLE.id, (30,), [], finished=True)
+    ranges = [claim(ledger, number, f"a{number}").range for number in range(4)]
+    assert ranges == [
+        KeyRange(None, (10,)),
+        KeyRange((10,), (20,)),
+        KeyRange((20,), (30,)),
+        KeyRange((30,), None),
+    ]
+
+
+def test_a_table_without_bounds_is_one_chunk() -> None:
+    ledger = split()
+    assert claim(ledger, 0).range == KeyRange(None, None)
+
+
+@pytest.mark.parametrize("after", [None, (10,), (30,)])
+def test_a_late_or_doubled_splitting_is_dropped(after: tuple[int] | None) -> None:
+    ledger = fresh()
+    ledger.split(TABLE.id, None, [(10,), (20,)], finished=False)
+    before = ledger.waiting(99)
+    assert not ledger.split(TABLE.id, after, [(40,)], finished=True)
+    assert ledger.waiting(99) == before
+
+
+def test_nothing_is_split_twice_or_unasked() -> None:
+    ledger = split(2, 10)
+    assert not ledger.split(TABLE.id, (10,), [(20,)], finished=True)
+    assert not ledger.split(OTHER.id, None, [(20,)], finished=True)
+
+
+def test_tables_to_split_come_in_their_order_until_they_are_done() -> None:
+    ledger = fresh(tables=(TABLE, OTHER))
+    assert [record.table.id for record in ledger.unsplit()] == [TABLE.id, OTHER.id]
+    ledger.split(TABLE.id, None, [], finished=True)
+    assert [record.table.id for record in ledger.unsplit()] == [OTHER.id]
+
+
+def test_chunks_can_be_read_before_splitting_ends() -> None:
+    ledger = fresh()
+    ledger.split(TABLE.id, None, [(10,)], finished=False)
+    assert claim(ledger, 0).range == KeyRange(None, (10,))
+
+
+# Admission.
+
+
+def test_a_grant_leaves_only_after_the_commit_and_names_what_was_processed() -> None:
+    ledger = split()
+    transaction(ledger, 6)
+    assert ledger.ask(ChunkId(TABLE.id, 0), "a") is None
+    assert ledger.urgent
+    ledger.checkpoint()
+    assert ledger.committed() == [Grant(ChunkId(TABLE.id, 0), "a", KeyRange(None, None), gtids(6))]
+    assert not ledger.urgent
+    assert ledger.committed() == []
+
+
+def test_the_claim_is_durable_with_that_commit() -> None:
+    ledger = split()
+    ledger.ask(ChunkId(TABLE.id, 0), "a")
+    stored = StoredState()
+    for key, value in ledger.checkpoint():
+        stored.fold(key, value)
+    assert stored.open_claims() == [ChunkRecord(ChunkId(TABLE.id, 0), KeyRange(None, None), "a", gtids(5))]
+
+
+def test_a_chunk_is_granted_to_one_attempt_at_a_time() -> None:
+    ledger = split()
+    claim(ledger, 0)
+    chunk = ChunkId(TABLE.id, 0)
+    assert ledger.ask(chunk, "b") == Refusal(chunk, "b", "not waiting")
+    release(ledger, 0)
+    assert ledger.ask(chunk, "b") == Refusal(chunk, "b", "not waiting")
+
+
+def test_a_chunk_that_does_not_exist_is_refused() -> None:
+    chunk = ChunkId(TABLE.id, 99)
+    assert split().ask(chunk, "a") == Refusal(chunk, "a", "not waiting")
+
+
+def test_parallelism_counts_the_chunks_that_are_being_read() -> None:
+    ledger = split(2, 10, 20, 30)
+    claim(ledger, 0, "a")
+    claim(ledger, 1, "b")
+    chunk = ChunkId(TABLE.id, 2)
+    assert ledger.ask(chunk, "c") == Refusal(chunk, "c", "parallelism reached")
+    ledger.done(ChunkId(TABLE.id, 0), "a", 1)  # read, though still held
+    assert ledger.claimed == 1
+    assert ledger.ask(chunk, "c") is None
+
+
+# Release.
+
+
+def test_a_chunk_is_held_until_the_stream_reaches_the_end_as_asked_after_the_done_mark() -> None:
+    ledger = split()
+    claim(ledger, 0)
+    transaction(ledger, 6, change(1))
+    assert not ledger.wants_binlog_end
+    ledger.done(ChunkId(TABLE.id, 0), "a", 7)
+    assert ledger.wants_binlog_end
+    ledger.binlog_end(END)
+    assert not ledger.wants_binlog_end
+    assert list(ledger.ripe(Coordinates(END.file, END.offset - 1))) == []
+    assert transaction(ledger, 7, change(2)) == []
+    assert list(ledger.ripe(END)) == [
+        Change(TABLE.id, (), change(1).key, b"v"),
+        Change(TABLE.id, (), change(2).key, b"v"),
+    ]
+    assert transaction(ledger, 8, change(1)) == [change(1)]
+
+
+def test_only_the_last_event_of_a_key_goes_out() -> None:
+    ledger = split()
+    claim(ledger, 0)
+    transaction(ledger, 6, change(1, "old"), change(2, "kept"), change(1, "new"))
+    transaction(ledger, 7, change(2, None))
+    assert {(c.key, c.value) for c in release(ledger, 0)} == {(b'{"id":1}', b"new"), (b'{"id":2}', None)}
+
+
+def test_an_end_that_was_told_is_not_moved_by_a_later_one() -> None:
+    ledger = split(2, 10)
+    claim(ledger, 0, "a")
+    ledger.done(ChunkId(TABLE.id, 0), "a", 1)
+    ledger.binlog_end(END)
+    ledger.binlog_end(Coordinates(END.file, END.offset + 1000))
+    list(ledger.ripe(END))
+    assert held_state(ledger) == []
+
+
+def test_a_done_mark_before_the_claim_is_known_changes_nothing() -> None:
+    ledger = split()
+    ledger.done(ChunkId(TABLE.id, 0), "a", 7)
+    claim(ledger, 0, "b")
+    assert held_state(ledger) == [(ChunkId(TABLE.id, 0), ChunkState.CLAIMED)]
+
+
+def test_a_done_mark_of_another_attempt_changes_nothing() -> None:
+    ledger = split()
+    claim(ledger, 0, "b")
+    ledger.done(ChunkId(TABLE.id, 0), "a", 7)
+    assert held_state(ledger) == [(ChunkId(TABLE.id, 0), ChunkState.CLAIMED)]
+
+
+def test_a_done_mark_that_is_read_twice_counts_once() -> None:
+    ledger = split(2, 10)
+    claim(ledger, 0)
+    ledger.done(ChunkId(TABLE.id, 0), "a", 7)
+    ledger.done(ChunkId(TABLE.id, 0), "a", 7)
+    release(ledger, 0)
+    assert (ledger.tables[TABLE.id].rows, ledger.tables[TABLE.id].released) == (7, 1)
+
+
+def test_a_table_is_live_when_it_is_split_and_all_chunks_are_released() -> None:
+    ledger = fresh()
+    ledger.split(TABLE.id, None, [(10,)], finished=False)
+    claim(ledger, 0)
+    release(ledger, 0)
+    assert not ledger.snapshot_done
+    ledger.split(TABLE.id, (10,), [], finished=True)
+    claim(ledger, 1)
+    assert not ledger.snapshot_done
+    release(ledger, 1)
+    assert ledger.snapshot_done
+    assert ledger.tables[TABLE.id].rows == 14
+
+
+def test_a_live_table_leaves_no_chunk_records_and_no_done_marks() -> None:
+    ledger = split(2, 10)
+    stored = StoredState()
+    for number, attempt in enumerate("ab"):
+        claim(ledger, number, attempt)
+        key, value = encode_record(DoneMark(ChunkId(TABLE.id, number), attempt, 7))
+        stored.fold(key, value)
+        release(ledger, number, attempt)
+        for record in ledger.checkpoint():
+            stored.fold(*record)
+    assert (stored.chunks, stored.done) == ({}, {})
+    assert stored.tables[TABLE.id].live
+
+
+# Revoke.
+
+
+def test_a_fenced_attempt_gives_its_chunk_back_and_its_held_events_out() -> None:
+    ledger = split()
+    claim(ledger, 0)
+    transaction(ledger, 6, change(1, "x"))
+    assert list(ledger.fenced(ChunkId(TABLE.id, 0), "a")) == [Change(TABLE.id, (), change(1).key, b"x")]
+    assert ledger.waiting(9) == [ChunkId(TABLE.id, 0)]
+    assert ledger.held_events() == 0
+    assert claim(ledger, 0, "b").low == gtids(6)
+
+
+def test_a_fenced_attempt_that_was_done_in_time_is_not_revoked() -> None:
+    ledger = split()
+    claim(ledger, 0)
+    transaction(ledger, 6, change(1))
+    ledger.done(ChunkId(TABLE.id, 0), "a", 7)
+    assert list(ledger.fenced(ChunkId(TABLE.id, 0), "a")) == []
+    assert held_state(ledger) == [(ChunkId(TABLE.id, 0), ChunkState.READ)]
+
+
+def test_fencing_another_attempt_changes_nothing() -> None:
+    ledger = split()
+    claim(ledger, 0, "b")
+    assert list(ledger.fenced(ChunkId(TABLE.id, 0), "a")) == []
+    assert list(ledger.fenced(ChunkId(TABLE.id, 9), "a")) == []
+    assert held_state(ledger) == [(ChunkId(TABLE.id, 0), ChunkState.CLAIMED)]
+
+
+def test_a_revoked_claim_is_forgotten_in_the_records() -> None:
+    ledger = split()
+    stored = StoredState()
+    claim(ledger, 0)
+    list(ledger.fenced(ChunkId(TABLE.id, 0), "a"))
+    for record in ledger.checkpoint():
+        stored.fold(*record)
+    assert stored.open_claims() == []
+    assert stored.chunks[ChunkId(TABLE.id, 0)].attempt is None
+
+
+# What a new leader makes of each state.
+
+
+def test_a_waiting_chunk_waits_again() -> None:
+    ledger = restored(split(2, 10))
+    assert ledger.waiting(9) == [ChunkId(TABLE.id, 0), ChunkId(TABLE.id, 1)]
+    assert claim(ledger, 1).range == KeyRange((10,), None)
+
+
+def stored_claim(*, done: bool) -> StoredState:
+    """A claim that began at 5, of a leader that got to 8."""
+    stored = state(
+        8,
+        [table_record(chunks=1, split_done=True)],
+        [ChunkRecord(ChunkId(TABLE.id, 0), KeyRange(None, None), "a", gtids(5))],
+    )
+    if done:
+        stored.done[ChunkId(TABLE.id, 0), "a"] = DoneMark(ChunkId(TABLE.id, 0), "a", 7)
+    return stored
+
+
+def test_a_claim_without_a_done_mark_drains_and_then_waits() -> None:
+    ledger = Ledger(stored_claim(done=False), 4, "server", 2, MemoryHold)
+    assert held_state(ledger) == [(ChunkId(TABLE.id, 0), ChunkState.DRAINING)]
+    assert ledger.wants_binlog_end
+    ledger.binlog_end(END)
+    list(ledger.ripe(END))
+    assert ledger.waiting(9) == [ChunkId(TABLE.id, 0)]
+    assert ledger.tables[TABLE.id].released == 0
+
+
+def test_a_claim_with_a_done_mark_is_read_and_then_released() -> None:
+    ledger = Ledger(stored_claim(done=True), 4, "server", 2, MemoryHold)
+    assert held_state(ledger) == [(ChunkId(TABLE.id, 0), ChunkState.READ)]
+    ledger.binlog_end(END)
+    list(ledger.ripe(END))
+    assert (ledger.tables[TABLE.id].rows, ledger.snapshot_done) == (7, True)
+
+
+def test_a_released_chunk_stays_released() -> None:
+    chunks = [ChunkRecord(ChunkId(TABLE.id, 0), KeyRange(None, None), released=True)]
+    ledger = Ledger(state(8, [table_record(chunks=2, released=1)], chunks), 4, "server", 2, MemoryHold)
+    assert (ledger.waiting(9), held_state(ledger)) == ([], [])
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_takeover_reads_again_from_where_the_oldest_hold_began(done: bool) -> None:
+    ledger = Ledger(stored_claim(done=done), 4, "server", 2, MemoryHold)
+    assert (ledger.processed, ledger.stream_from) == (gtids(8), gtids(5))
+
+
+def test_without_holds_a_takeover_goes_on_where_the_last_leader_stopped() -> None:
+    ledger = Ledger(state(8, [table_record()]), 4, "server", 2, MemoryHold)
+    assert ledger.stream_from == gtids(8)
+
+
+def test_what_is_read_again_goes_into_the_holds_and_nowhere_else() -> None:
+    stored = stored_claim(done=True)
+    stored.chunks[ChunkId(TABLE.id, 1)] = ChunkRecord(ChunkId(TABLE.id, 1), KeyRange((10,), None), released=True)
+    stored.chunks[ChunkId(TABLE.id, 0)] = ChunkRecord(ChunkId(TABLE.id, 0), KeyRange(None, (10,)), "a", gtids(5))
+    ledger = Ledger(stored, 4, "server", 2, MemoryHold)
+    # R covers 6 to 8: what is outside of the hold was written by the last leader.
+    assert transaction(ledger, 6, change(1), change(10)) == []
+    assert ledger.held_events() == 1
+    assert transaction(ledger, 9, change(2), change(11)) == [change(11)]
+    assert ledger.held_events() == 2
+
+
+def test_an_event_older_than_the_hold_is_not_held() -> None:
+    stored = stored_claim(done=True)
+    stored.chunks[ChunkId(TABLE.id, 1)] = ChunkRecord(ChunkId(TABLE.id, 1), KeyRange((10,), None), "b", gtids(7))
+    stored.chunks[ChunkId(TABLE.id, 0)] = ChunkRecord(ChunkId(TABLE.id, 0), KeyRange(None, (10,)), "a", gtids(5))
+    ledger = Ledger(stored, 4, "server", 2, MemoryHold)
+    # 6 is read again for chunk 0; chunk 1 was claimed at 7, when 6 had been written.
+    assert transaction(ledger, 6, change(1), change(10)) == []
+    assert ledger.held_events() == 1
+    transaction(ledger, 8, change(11))
+    assert ledger.held_events() == 2
+
+
+def test_a_table_without_holds_is_not_written_again() -> None:
+    stored = stored_claim(done=True)
+    stored.tables[OTHER.id] = table_record(OTHER)
+    ledger = Ledger(stored, 4, "server", 2, MemoryHold)
+    assert transaction(ledger, 6, change(1, table=OTHER)) == []
+    assert transaction(ledger, 9, change(1, table=OTHER)) == [change(1, table=OTHER)]
+
+
+def test_a_table_goes_on_being_split_where_its_records_stand() -> None:
+    ledger = fresh()
+    ledger.split(TABLE.id, None, [(10,)], finished=False)
+    again = restored(ledger)
+    assert [record.split_at for record in again.unsplit()] == [(10,)]
+    assert not again.split(TABLE.id, None, [(10,)], finished=True)
+    assert again.split(TABLE.id, (10,), [], finished=True)
+
+
+# Durability.
+
+
+def test_a_fresh_job_stores_its_tables_and_its_position() -> None:
+    records = [decode_record(key, value) for key, value in fresh().checkpoint()]
+    assert records == [table_record(), PositionRecord(gtids(5), 1, "server")]
+
+
+def test_the_position_is_the_last_record_of_a_checkpoint() -> None:
+    ledger = split(2, 10, 20)
+    claim(ledger, 0)
+    transaction(ledger, 6, change(15))
+    release(ledger, 0)
+    key, value = ledger.checkpoint()[-1]
+    assert decode_record(key, value) == PositionRecord(gtids(6), 1, "server")
+
+
+def test_a_checkpoint_repeats_nothing() -> None:
+    ledger = split(2, 10)
+    assert ledger.dirty
+    assert ledger.checkpoint() != []
+    assert (ledger.dirty, ledger.moved) == (False, False)
+    assert ledger.checkpoint() == []
+
+
+def test_a_position_that_moved_is_stored_alone() -> None:
+    ledger = split()
+    ledger.checkpoint()
+    transaction(ledger, 6)
+    assert (ledger.dirty, ledger.moved) == (False, True)
+    (record,) = ledger.checkpoint()
+    assert decode_record(*record) == PositionRecord(gtids(6), 1, "server")
+
+
+def test_a_new_tenure_stores_its_epoch_though_nothing_moved() -> None:
+    ledger = Ledger(state(8, [table_record()]), 4, "server", 2, MemoryHold)
+    assert ledger.moved
+    (record,) = ledger.checkpoint()
+    assert decode_record(*record) == PositionRecord(gtids(8), 4, "server")
+
+
+def test_a_hold_is_closed_when_its_events_are_out() -> None:
+    closed = []
+
+    class Watched(MemoryHold):
+        def close(self) -> None:
+            closed.append(len(self))
+            super().close()
+
+    ledger = Ledger(state(records=[table_record()]), 1, "server", 2, Watched)
+    ledger.split(TABLE.id, None, [], finished=True)
+    claim(ledger, 0)
+    transaction(ledger, 6, change(1))
+    release(ledger, 0)
+    assert closed == [1]
+
+
+# Laws.
+
+
+def test_nothing_is_decided_inside_a_transaction() -> None:
+    ledger = split(2, 10)
+    claim(ledger, 0)
+    chunk = ChunkId(TABLE.id, 0)
+    ledger.begin(Gtid(UUID, 6))
+    assert ledger.in_transaction
+    for decide in (
+        lambda: ledger.begin(Gtid(UUID, 7)),
+        lambda: ledger.split(TABLE.id, (10,), [], finished=True),
+        lambda: ledger.ask(ChunkId(TABLE.id, 1), "b"),
+        lambda: ledger.done(chunk, "a", 1),
+        lambda: list(ledger.fenced(chunk, "a")),
+        lambda: list(ledger.ripe(END)),
+        lambda: ledger.checkpoint(),
+    ):
+        with pytest.raises(Bug):
+            decide()
+    ledger.end()
+    assert not ledger.in_transaction
+
+
+def test_a_change_needs_a_transaction() -> None:
+    with pytest.raises(Bug):
+        split().absorb([change(1)])
+
+
+def test_a_transaction_that_had_no_begin_has_no_end() -> None:
+    with pytest.raises(Bug):
+        split().end()
+
+
+def test_a_table_is_added_once() -> None:
+    ledger = fresh()
+    ledger.add_table(table_record(OTHER))
+    assert [record.table.id for record in ledger.unsplit()] == [TABLE.id, OTHER.id]
+    with pytest.raises(Bug):
+        ledger.add_table(table_record(OTHER))
+
+
+def test_a_ledger_needs_a_position() -> None:
+    with pytest.raises(Bug):
+        Ledger(StoredState(), 1, "server", 2, MemoryHold)
+
+
+# Records.
+
+parts = st.one_of(
+    st.integers(-(2**63), 2**63 - 1),
+    st.decimals(allow_nan=False, allow_infinity=False, places=2),
+    st.binary(max_size=6),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
+)
+bounds = st.none() | st.lists(parts, min_size=1, max_size=3).map(tuple)
+ids = st.builds(
+    ChunkId, st.builds(TableId, st.text("ab`é", max_size=4), st.text("ab ", max_size=4)), st.integers(0, 99)
+)
+positions = st.integers(0, 50).map(gtids)
+stored_records = st.one_of(
+    st.builds(PositionRecord, positions, st.integers(0, 99), st.text("ab-", max_size=5)),
+    st.builds(DoneMark, ids, st.text("ab.", min_size=1, max_size=5), st.integers(0, 10**9)),
+    st.builds(ChunkRecord, ids, st.builds(KeyRange, bounds, bounds), released=st.booleans()),
+    st.builds(ChunkRecord, ids, st.builds(KeyRange, bounds, bounds), st.text("ab.", min_size=1, max_size=5), positions),
+    st.builds(
+        TableRecord,
+        st.just(TABLE),
+        st.text("ab.", max_size=5),
+        st.integers(0, 10**12),
+        st.integers(1, 10**6),
+        st.integers(0, 99),
+        bounds,
+        st.booleans(),
+        st.integers(0, 99),
+        st.integers(0, 10**12),
+    ),
+)
+
+
+@settings(deadline=None)
+@given(stored_records)
+def test_records_survive_the_state_topic(record: PositionRecord | TableRecord | ChunkRecord | DoneMark) -> None:
+    key, value = encode_record(record)
+    assert repr(decode_record(key, value)) == repr(record)
+
+
+def test_a_tombstone_is_no_record() -> None:
+    key, _ = encode_record(DoneMark(ChunkId(TABLE.id, 0), "a", 1))
+    assert decode_record(key, None) is None
+
+
+def test_tombstones_forget_chunks_and_done_marks() -> None:
+    stored = StoredState()
+    chunk = ChunkRecord(ChunkId(TABLE.id, 0), KeyRange(None, (Decimal("1.50"),)))
+    mark = DoneMark(ChunkId(TABLE.id, 0), "a", 1)
+    for record in (chunk, mark):
+        stored.fold(*encode_record(record))
+    assert (list(stored.chunks.values()), list(stored.done.values())) == ([chunk], [mark])
+    for record in (chunk, mark, chunk):
+        stored.fold(encode_record(record)[0], None)
+    assert (stored.chunks, stored.done) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (["position"], {}),
+        (["position"], {"processed": "nonsense", "epoch": 1, "server_uuid": ""}),
+        (["chunk", "d", "t", 0], {"lower": None}),
+        (["chunk", "d", "t", "0"], {"lower": None, "upper": None}),
+        (["chunk", "d", "t", 0], {"lower": [{"d": "x"}], "upper": None}),
+        (["done", "d", "t", 0], {"rows": 1}),
+        (["done", "d", "t", 0, "a"], {}),
+        (["table", "d", "t"], {"schema": {}}),
+        (["weather"], {}),
+        ("position", {}),
+        (None, {}),
+        (["position"], []),
+    ],
+)
+def test_what_is_no_state_record_is_a_value_error(key: object, value: object) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        decode_record(orjson.dumps(key), orjson.dumps(value))
