@@ -43,7 +43,7 @@ class Settings(BaseModel):
     lease_seconds: Annotated[float, Field(ge=1, le=300)] = 4.0
     """How long a leadership lasts without renewal; a standby takes over after that."""
 
-    silence_seconds: Annotated[float, Field(ge=1, le=300)] = 5.0
+    silence_seconds: Annotated[float, Field(ge=3, le=300)] = 5.0
     """A chunk reader without a sign of life for this long is fenced and its chunk given to another."""
 
     hold_memory_mb: Annotated[int, Field(ge=1)] = 64
@@ -76,7 +76,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     kafka = {
         name.removeprefix(_KAFKA_PREFIX).lower().replace("_", "."): SecretStr(value)
         for name, value in source.items()
-        if name.startswith(_KAFKA_PREFIX)
+        if name.startswith(_KAFKA_PREFIX) and value
     }
     given = {_field(name): value for name, value in source.items() if _is_ours(name) and value}
     defaults = Settings.model_fields["kafka"].default

@@ -35,7 +35,7 @@ class Observer:
             return Picture(wanted, outcome, "", complete(None), Origin.NONE)
         leader, live, notes = self._live(wanted)
         if live is not None:
-            return Picture(wanted, outcome, leader, complete(live), Origin.LIVE)
+            return Picture(wanted, outcome, leader, complete(live), Origin.LIVE, _worker_notes(live))
         stored, note = self._from_topic(wanted)
         notes += (note,) if note else ()
         origin = Origin.NONE if stored is None else Origin.STORED
@@ -75,3 +75,9 @@ class Observer:
         except HeadraceError as error:
             return None, f"The state topic is not readable here. {error}"
         return (figures(state), "") if state else (None, "")
+
+
+def _worker_notes(live: dict[str, Any]) -> tuple[str, ...]:
+    """What a snapshot worker complained about: the job goes on as far as others do its work."""
+    error = live.get("worker_error")
+    return (f"A snapshot worker fails with {error['name']}: {error['message']} Hint: {error['hint']}",) if error else ()

@@ -3,7 +3,16 @@
 Law of this room: it only reads, only catalogs and variables, and judges nothing; `scheduler.preflight` does.
 """
 
-from scheduler.discovery.catalog import estimates, list_tables, prefix_keys, read_table, read_tables
+from scheduler.discovery.catalog import cascading_tables, estimates, list_tables, prefix_keys, read_table, read_tables
 from scheduler.discovery.facts import ServerFacts, read_facts
 
-__all__ = ["ServerFacts", "estimates", "list_tables", "prefix_keys", "read_facts", "read_table", "read_tables"]
+__all__ = [
+    "ServerFacts",
+    "cascading_tables",
+    "estimates",
+    "list_tables",
+    "prefix_keys",
+    "read_facts",
+    "read_table",
+    "read_tables",
+]

@@ -83,6 +83,15 @@ def prefix_keys(session: Session, tables: Sequence[TableId]) -> dict[TableId, tu
     return {table: names for table, names in found if names}
 
 
+def cascading_tables(session: Session) -> list[TableId]:
+    """Tables that a foreign key changes by itself when its parent's rows change (CASCADE or SET NULL)."""
+    rows = session.query(
+        "SELECT DISTINCT CONSTRAINT_SCHEMA, TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS"
+        " WHERE UPDATE_RULE IN ('CASCADE', 'SET NULL') OR DELETE_RULE IN ('CASCADE', 'SET NULL')"
+    )
+    return [TableId(_text(row[0]), _text(row[1])) for row in rows]
+
+
 def estimates(session: Session, tables: Sequence[TableId]) -> dict[TableId, Estimate]:
     """The size of each table by the engine's statistics; no row is counted.
 

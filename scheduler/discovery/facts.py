@@ -24,6 +24,7 @@ _VARIABLES = (
     "expire_logs_days",
     "gtid_executed",
     "gtid_mode",
+    "innodb_native_foreign_keys",
     "log_bin",
     "log_replica_updates",
     "log_slave_updates",
@@ -65,6 +66,8 @@ class ServerFacts:
     replica_preserve_commit_order: str
     lower_case_table_names: str
     partial_revokes: str
+    innodb_native_foreign_keys: str
+    """OFF when the server itself cascades, with row events; absent or ON when InnoDB does, without."""
     max_connections: int
     binlog_expire_logs_seconds: int
     """For how long binlogs are kept; 0 is for ever."""
@@ -119,6 +122,7 @@ def read_facts(session: Session) -> ServerFacts:
         replica_preserve_commit_order=found["replica_preserve_commit_order"] or found["slave_preserve_commit_order"],
         lower_case_table_names=found["lower_case_table_names"],
         partial_revokes=found["partial_revokes"],
+        innodb_native_foreign_keys=found["innodb_native_foreign_keys"],
         max_connections=_whole(found["max_connections"]),
         binlog_expire_logs_seconds=_retention(found),
         user=session.scalar("SELECT CURRENT_USER()"),

@@ -35,7 +35,7 @@ def version(facts: ServerFacts) -> Finding:
         message = f"The server is MariaDB ({facts.version}), which is not supported yet."
         return failed("version", message, "Its GTIDs are others than MySQL's. Read from a MySQL server.")
     if facts.version_tuple < VERSION_MIN:
-        message = f"MySQL {facts.version} is older than 8.0, the oldest series that headrace is tested with."
+        message = f"MySQL {facts.version} is older than 8.0, the oldest series that headrace knows."
         return warned("version", message, "Upgrade MySQL.")
     return passed("version", f"MySQL {facts.version}.")
 

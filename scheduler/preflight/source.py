@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from scheduler.discovery import ServerFacts, estimates, list_tables, prefix_keys, read_facts, read_tables
+from scheduler.discovery import (
+    ServerFacts,
+    cascading_tables,
+    estimates,
+    list_tables,
+    prefix_keys,
+    read_facts,
+    read_tables,
+)
 from scheduler.planner import Estimate
 from scheduler.preflight import tables as checks
 from scheduler.preflight.findings import Finding, failed, failure_of, passed
@@ -61,10 +69,12 @@ def _inspect(session: Session, spec: JobSpec, source: Source) -> None:
     source.topics, routes = checks.route_tables(spec, selected, facts)
     readable, privileges = checks.check_read_privileges(facts, selected)
     source.findings += [routes, privileges]
-    _inspect_tables(session, spec, source, readable)
+    _inspect_tables(session, spec, source, readable, facts)
 
 
-def _inspect_tables(session: Session, spec: JobSpec, source: Source, readable: list[TableId]) -> None:
+def _inspect_tables(
+    session: Session, spec: JobSpec, source: Source, readable: list[TableId], facts: ServerFacts
+) -> None:
     """Checks of those tables whose columns we can see."""
     found = read_tables(session, readable)
     gone = [str(table) for table in readable if table not in found]
@@ -74,5 +84,6 @@ def _inspect_tables(session: Session, spec: JobSpec, source: Source, readable: l
     source.tables = list(found.values())
     source.findings.append(checks.check_primary_keys(source.tables))
     source.findings += checks.check_key_prefixes(prefix_keys(session, readable))
+    source.findings += checks.check_cascades(facts, readable, cascading_tables(session))
     source.findings += checks.check_column_types(source.tables, format_options(spec))
     source.estimates = estimates(session, readable)

@@ -137,6 +137,27 @@ def check_key_prefixes(prefixes: Mapping[TableId, Sequence[str]]) -> list[Findin
     return [warned("key_prefixes", message, hint)]
 
 
+def check_cascades(facts: ServerFacts, tables: Sequence[TableId], cascading: Sequence[TableId]) -> list[Finding]:
+    """No foreign key changes rows of the job behind the binlog's back.
+
+    Until 9.6 InnoDB cascades by itself and the binlog does not have the rows; later servers cascade with row events
+    unless they are told otherwise.
+    """
+    if facts.innodb_native_foreign_keys == "OFF":
+        return []
+    hidden = sorted(set(tables).intersection(cascading))
+    if not hidden:
+        return [passed("cascades", "No foreign key changes rows that the binlog would not have.")]
+    message = (
+        f"Foreign keys change rows of {listed([str(table) for table in hidden])}, and this server logs none of it."
+    )
+    hint = (
+        "Use MySQL 9.6 or later with innodb_native_foreign_keys=OFF, or foreign keys with RESTRICT,"
+        " or leave the tables out with source.tables.exclude."
+    )
+    return [failed("cascades", message, hint, "source.tables")]
+
+
 def check_column_types(tables: Sequence[Table], options: FormatOptions) -> list[Finding]:
     """The codec knows every column's type and character set."""
     unknown: list[UnsupportedType] = []

@@ -116,8 +116,8 @@ _SOURCE = (
         duration(250 * _MILLISECOND, timedelta(hours=1)),
         "30s",
     ),
-    _supported("connect.max-retries", "connect_max_retries", whole(1, 1_000_000), "3"),
-    _supported("heartbeat.interval", "heartbeat_interval", duration(timedelta(0), _DAY), "30s"),
+    *_accepted("connect.max-retries", read=whole(1, 1_000_000)),
+    *_accepted("heartbeat.interval", read=duration(timedelta(0), _DAY)),
     Option(
         "scan.startup.mode",
         one_of("initial", reason="Other start modes are not supported yet: remove the line."),

@@ -58,8 +58,6 @@ class SourceSpec(_Record):
     chunk_rows: int
     treat_tinyint1_as_boolean: bool
     connect_timeout: timedelta
-    connect_max_retries: int
-    heartbeat_interval: timedelta
 
 
 class AliyunSpec(_Record):

@@ -342,3 +342,21 @@ def test_a_server_that_is_wrong_in_everything_is_told_everything(
         "replication",
     ]
     assert "log_replica_updates=ON" in report.errors[-1].hint
+
+
+def test_cascades_that_innodb_does_by_itself_are_refused(
+    desk: Desk, throwaway_mysql: Callable[..., MysqlServer], kafka_server: KafkaServer
+) -> None:
+    """The binlog of such a server lacks the rows that a foreign key changes; ours by default has them."""
+    family = (
+        "CREATE TABLE parent (id INT PRIMARY KEY)",
+        "CREATE TABLE child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE)",
+    )
+    desk.sql(*family)
+    assert desk.report().ok
+    native = Desk(throwaway_mysql("--innodb-native-foreign-keys=ON"), kafka_server.bootstrap, "order_dw")
+    native.sql("CREATE DATABASE order_dw", database=None)
+    native.sql(*ORDER_DW, *family)
+    finding = only_error(native.report())
+    assert (finding.subject, finding.path) == ("cascades", "source.tables")
+    assert "order_dw.child" in finding.message

@@ -34,13 +34,16 @@ class WorkerFailed(NeedsOperator):
 
 
 class Leader:
-    """One tenure. `reached` is where the stream stands; `changes` counts what was written."""
+    """One tenure. `reached` is where the stream stands; `changes` counts what was written; `worker_error` is the last
+    error of a worker that could not even ask, until some worker reads a chunk.
+    """
 
     def __init__(self, ledger: Ledger, ports: Ports, policy: Policy) -> None:
         self.ledger = ledger
         self.reached = _START
         self.commit_microseconds = 0
         self.changes = 0
+        self.worker_error: GaveUp | None = None
         self._ports = ports
         self._policy = policy
         self._dispatch = Dispatch(policy.parallelism)
@@ -165,6 +168,7 @@ class Leader:
         record = decode_record(key, value)
         if isinstance(record, DoneMark):
             self.ledger.done(record.chunk, record.attempt, record.rows)
+            self.worker_error = None
 
     def _take_questions(self, now: float) -> bool:
         questions = self._ports.mail.receive()
@@ -216,6 +220,8 @@ class Leader:
     def _gave_up(self, message: GaveUp) -> None:
         known = message.attempt in self._beats or (self._splitter is not None and self._splitter[1] == message.attempt)
         if not known:
+            # It had not been admitted: a worker that is set up wrongly, or a report that comes late. Others may do it.
+            self.worker_error = message if message.fatal else self.worker_error
             return
         if message.fatal:
             raise WorkerFailed(f"A snapshot worker stopped with {message.error}: {message.message}", message.hint)

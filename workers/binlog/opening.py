@@ -31,10 +31,6 @@ from workers.binlog.fencer import ThreadedFencer
 from workers.binlog.source import MysqlSource
 from workers.binlog.takeover import first_records, take_over
 
-#: The longest MySQL transaction that fits into one Kafka transaction, by the time that it takes to stream it. A leader
-#: that dies keeps readers waiting only until its successor fences it.
-_TRANSACTION_TIMEOUT_MS = 600_000
-
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
@@ -112,7 +108,6 @@ def _take_over(
             config,
             leader_transactional_id(context.wanted.id),
             topic,
-            transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
             buffer_kbytes=context.settings.sink_buffer_mb * 1024,
         )
     )

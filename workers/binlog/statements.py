@@ -20,7 +20,9 @@ _COMMENT = re.compile(
     re.DOTALL,
 )
 _VERB = re.compile(r"\W*(\w+)")
-_WORD = re.compile(r"`((?:[^`]|``)+)`|\"((?:[^\"]|\"\")+)\"|([\w$]+)")
+_NAME = r"(`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|[\w$]+)"
+#: A name, or two that a dot joins: `database.table`, or `table.column`.
+_NAMES = re.compile(rf"{_NAME}(?:\s*\.\s*{_NAME})?")
 _ROWS_VANISH = frozenset({"TRUNCATE", "DROP", "RENAME"})
 _ROWS_CHANGE = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "LOAD", "CALL", "DO"})
 _NEVER_TABLES = frozenset({"GRANT", "REVOKE", "SET", "ANALYZE", "FLUSH", "OPTIMIZE", "REPAIR"})
@@ -55,10 +57,12 @@ def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdi
     verb = found[1].upper() if found else ""
     if verb in _NEVER_TABLES or _NOT_A_TABLE.match(text):
         return Verdict()
-    words = {(a or b or c).replace("``", "`").lower() for a, b, c in _WORD.findall(text)}
-    named = tuple(t for t in tables if t.table.lower() in words and _database_fits(t, default_database, words))
+    names = {(_bare(first), _bare(second)) for first, second in _NAMES.findall(text)}
+    leading = {first for first, _ in names}
     if _DATABASE.match(text):
-        named = tuple(t for t in tables if t.database.lower() in words)
+        named = tuple(t for t in tables if t.database.lower() in leading)
+    else:
+        named = tuple(t for t in tables if _is_named(t, default_database, names, leading))
     if not named:
         return Verdict()
     if verb in _ROWS_VANISH:
@@ -74,5 +78,15 @@ def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdi
     return Verdict(recheck=named)
 
 
-def _database_fits(table: TableId, default_database: str, words: Collection[str]) -> bool:
-    return table.database.lower() == default_database.lower() or table.database.lower() in words
+def _bare(name: str) -> str:
+    quote = name[:1]
+    bare = name[1:-1].replace(quote * 2, quote) if quote in ("`", '"') else name
+    return bare.lower()
+
+
+def _is_named(
+    table: TableId, default_database: str, names: Collection[tuple[str, str]], leading: Collection[str]
+) -> bool:
+    """By its full name, or by its own alone where the session's database is its database."""
+    database, name = table.database.lower(), table.table.lower()
+    return (database, name) in names or (database == default_database.lower() and name in leading)

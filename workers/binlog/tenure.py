@@ -20,7 +20,7 @@ from shared.codec import IMPLEMENTATION
 from shared.errors import Superseded, Unavailable
 from shared.machines.ledger import summary
 from shared.model.chunk import ChunkId
-from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, Answer, Question
+from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, Answer, GaveUp, Question
 from shared.model.schema import TableId
 from shared.runtime import logs
 from shared.runtime.celery_app import make_app
@@ -204,6 +204,13 @@ class Tenure:
             "changes": leader.changes,
             "held_events": ledger.held_events(),
             "readers": ledger.claimed,
+            "worker_error": _error(leader.worker_error),
             "mysql": {"connections": 2, "queries": opened.source.queries},
             "updated_at": clock.unix_seconds(),
         }
+
+
+def _error(message: GaveUp | None) -> dict[str, str] | None:
+    if message is None:
+        return None
+    return {"name": message.error, "message": message.message, "hint": message.hint}

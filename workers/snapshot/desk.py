@@ -6,7 +6,7 @@ import threading
 from types import TracebackType
 
 from shared.adapters.redis.mail import WorkerMail
-from shared.errors import HeadraceError, NeedsOperator, Unavailable
+from shared.errors import HeadraceError, Transient, Unavailable
 from shared.model.orders import Answer, Beat, GaveUp, Question
 from shared.runtime import logs
 
@@ -59,7 +59,7 @@ class RedisDesk:
 
     def gave_up(self, error: HeadraceError) -> None:
         """Tells the leader, which then need not wait for silence."""
-        fatal = isinstance(error, NeedsOperator)
+        fatal = not isinstance(error, Transient)
         try:
             self._mail.ask(GaveUp(self._attempt, error.name, error.message, error.hint, fatal))
         except Unavailable as lost:

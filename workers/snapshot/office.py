@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from shared.adapters.kafka.registry import Registry
@@ -15,7 +17,7 @@ from shared.adapters.kafka.sink import UpsertSink
 from shared.adapters.mysql.session import Session
 from shared.adapters.redis import client as redis_client
 from shared.adapters.redis.mail import WorkerMail
-from shared.errors import HeadraceError
+from shared.errors import HeadraceError, NeedsOperator, Transient
 from shared.job.spec import JobSpec
 from shared.model.chunk import ChunkId
 from shared.model.job import state_topic
@@ -30,11 +32,12 @@ from workers.snapshot.splitting import split_table
 
 LOG = logs.get("headrace.snapshot")
 
-#: A chunk's transaction may last this long; the leader fences a reader that died long before.
-_TRANSACTION_TIMEOUT_MS = 600_000
+
+#: The attempt that an error belongs to when a worker failed before it had one.
+_NO_ATTEMPT = "none"
 
 
-class UnknownJob(HeadraceError):
+class UnknownJob(Transient):
     """The hint names a job that the registry does not have (any more)."""
 
 
@@ -60,8 +63,9 @@ class Office:
         Raises:
             HeadraceError: the attempt failed; the leader was told.
         """
-        spec = self._spec(job, job_id)
-        sink = self._take_sink(spec, job_id)
+        with self._reported(job):
+            spec = self._spec(job, job_id)
+            sink = self._take_sink(spec, job_id)
         attempt = sink.transactional_id
         target = connections.mysql_target(spec)
         reader = ChunkReader(target, connections.format_options(spec), f"chunk {chunk}")
@@ -81,7 +85,8 @@ class Office:
         Raises:
             HeadraceError: the splitter failed; the leader was told.
         """
-        spec = self._spec(job, job_id)
+        with self._reported(job):
+            spec = self._spec(job, job_id)
         attempt = f"split.{_fresh()}"
         with RedisDesk(self._mail(job), attempt) as desk:
             try:
@@ -113,6 +118,15 @@ class Office:
                 return outcome
             self._open_ahead(*spare)
 
+    @contextmanager
+    def _reported(self, job: str) -> Iterator[None]:
+        """Tells the leader of an error that stops this worker before it can ask for anything; others may do better."""
+        try:
+            yield
+        except NeedsOperator as error:
+            RedisDesk(self._mail(job), _NO_ATTEMPT).gave_up(error)
+            raise
+
     def _mail(self, job: str) -> WorkerMail:
         return WorkerMail(redis_client.connect(self.settings.redis_url.get_secret_value()), job)
 
@@ -143,7 +157,6 @@ class Office:
             connections.sink_config(spec),
             f"headrace.{job_id}.{_fresh()}",
             state_topic(self.settings.registry_topic, job_id),
-            transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
             buffer_kbytes=self.settings.sink_buffer_mb * 1024,
         )
         sink.open()

@@ -31,7 +31,7 @@ _REFUSED: Mapping[int, str] = {
     KafkaError.INVALID_REPLICATION_FACTOR: "Set sink.topic.replication-factor to at most the number of brokers.",
     KafkaError.INVALID_CONFIG: "Check the names and values under sink.topic.config.",
     KafkaError.INVALID_PARTITIONS: "Set sink.topic.partitions to a number that the cluster allows.",
-    KafkaError.INVALID_TRANSACTION_TIMEOUT: "Raise transaction.max.timeout.ms of the brokers.",
+    KafkaError.INVALID_TRANSACTION_TIMEOUT: "Raise transaction.max.timeout.ms of the brokers to 600000 or more.",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "The topic was deleted under the job; cancel the job and submit it again.",
     KafkaError._UNKNOWN_TOPIC: "The topic was deleted under the job; cancel the job and submit it again.",
     KafkaError.SASL_AUTHENTICATION_FAILED: "Check the credentials under properties.sasl.*.",

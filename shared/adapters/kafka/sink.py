@@ -16,6 +16,10 @@ from confluent_kafka import KafkaException, Producer
 from shared.adapters.kafka.clients import ClientConfig, client_config, translated
 from shared.errors import Unavailable
 
+#: A transaction may last this long, which bounds the longest MySQL transaction and the longest chunk. Whoever dies in
+#: one keeps readers waiting only until it is fenced. Kafka's own bound, transaction.max.timeout.ms, is 15 minutes.
+TRANSACTION_TIMEOUT_MS = 600_000
+
 #: Longest wait for room in the send buffer before Kafka counts as unavailable.
 _FULL_BUFFER_SECONDS = 60.0
 
@@ -33,7 +37,6 @@ class UpsertSink:
         config: the user's client options.
         transactional_id: opening a sink with this id ends every older one for good.
         state_topic: where `commit` writes the state records.
-        transaction_timeout_ms: Kafka aborts a transaction that stays open longer.
         buffer_kbytes: bound of the send buffer in KiB.
 
     Raises (every method): Superseded, SinkRefused, Unavailable. After any of them the sink is of no more use: close it.
@@ -46,7 +49,6 @@ class UpsertSink:
         transactional_id: str,
         state_topic: str,
         *,
-        transaction_timeout_ms: int,
         buffer_kbytes: int = 65536,
     ) -> None:
         self.transactional_id = transactional_id
@@ -67,7 +69,7 @@ class UpsertSink:
                         enable_idempotence=True,
                         acks="all",
                         partitioner="murmur2_random",  # Java's default, so that Java and we agree on partitions
-                        transaction_timeout_ms=transaction_timeout_ms,
+                        transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
                         queue_buffering_max_kbytes=buffer_kbytes,
                         queue_buffering_max_messages=1_000_000,
                     ),

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.offsets import latest_offsets
-from shared.adapters.kafka.sink import discard
+from shared.adapters.kafka.sink import TRANSACTION_TIMEOUT_MS, discard
 from shared.errors import HeadraceError, SinkRefused, Unavailable
 
 _TIMEOUT_SECONDS = 30.0
@@ -153,7 +153,9 @@ def check_transactions(config: ClientConfig, transactional_id: str) -> None:
     """
 
     with translated(f"opening a transaction as {transactional_id}"):
-        producer = Producer(client_config(config, transactional_id=transactional_id))
+        producer = Producer(
+            client_config(config, transactional_id=transactional_id, transaction_timeout_ms=TRANSACTION_TIMEOUT_MS)
+        )
         try:
             producer.init_transactions(20)
         except KafkaException as error:

@@ -119,8 +119,6 @@ def test_defaults_are_filled_in() -> None:
     assert spec.source.chunk_rows == 50000
     assert spec.source.treat_tinyint1_as_boolean is True
     assert spec.source.connect_timeout == timedelta(seconds=30)
-    assert spec.source.connect_max_retries == 3
-    assert spec.source.heartbeat_interval == timedelta(seconds=30)
     assert spec.sink.topic_partitions is None
     assert spec.sink.topic_replication_factor is None
     assert spec.sink.topic_config == {"cleanup.policy": "compact"}
@@ -145,7 +143,6 @@ def test_every_option_can_be_given() -> None:
     assert spec.source.tables_exclude.matches(TableId("shop", "tmp_1"))
     assert spec.source.chunk_rows == 10
     assert spec.source.treat_tinyint1_as_boolean is False
-    assert spec.source.heartbeat_interval == timedelta(0)
     assert spec.sink.fields_include is FieldsInclude.EXCEPT_KEY
     assert spec.sink.topic_config == {"segment.ms": "1000", "cleanup.policy": "compact,delete"}
     assert spec.sink.client_properties() == {

@@ -25,6 +25,7 @@ GOOD = ServerFacts(
     replica_preserve_commit_order="ON",
     lower_case_table_names="0",
     partial_revokes="OFF",
+    innodb_native_foreign_keys="OFF",
     max_connections=151,
     binlog_expire_logs_seconds=2_592_000,
     user="headrace@%",

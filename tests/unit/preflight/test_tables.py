@@ -132,3 +132,14 @@ def test_key_prefixes_are_a_warning() -> None:
     (finding,) = checks.check_key_prefixes({USER: ("name",)})
     assert (finding.ok, finding.is_error) == (False, False)
     assert "order_dw.user (name)" in finding.message
+
+
+def test_cascades_that_the_binlog_lacks_are_an_error() -> None:
+    for value in ("", "ON"):
+        facts = server(innodb_native_foreign_keys=value)
+        (finding,) = checks.check_cascades(facts, [USER], [USER])
+        assert finding.is_error
+        assert str(USER) in finding.message
+        (finding,) = checks.check_cascades(facts, [USER], [])
+        assert finding.ok
+    assert checks.check_cascades(GOOD, [USER], [USER]) == []

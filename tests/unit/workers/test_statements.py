@@ -222,3 +222,17 @@ def test_a_database_takes_its_tables_along(sql: str) -> None:
 
 def test_a_job_without_tables_minds_nothing() -> None:
     assert judge("order_dw", "DROP DATABASE order_dw", ()) == Verdict()
+
+
+@pytest.mark.parametrize(
+    ("sql", "stops"),
+    [
+        ("DROP TABLE `other`.`user`", False),
+        ("TRUNCATE other.user", False),
+        ("DROP TABLE other.user, user", True),
+        ("DROP TABLE order_dw . `user`", True),
+        ("DELETE user.* FROM user", True),
+    ],
+)
+def test_a_full_name_counts_as_a_whole(sql: str, stops: bool) -> None:
+    assert bool(judge("order_dw", sql, [TableId("order_dw", "user")]).stop) is stops
