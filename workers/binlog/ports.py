@@ -111,8 +111,7 @@ class Policy:
     split_silence: float = 30.0
     """A splitter without a result for this long is taken for dead."""
     commit_messages: int = 50_000
-    """Under load, a transaction is committed after this many messages (docs/performance.md): commits cost less than
-    3 % from there on."""
+    """Under load, a transaction is committed after this many messages: as many as a chunk holds (docs/performance.md)."""
     commit_interval: float = 0.2
     """Under load, a transaction is committed after this time at the latest."""
     position_interval: float = 1.0

@@ -65,10 +65,6 @@ class Topics:
         used = self._used(existing)
         return {name: TopicState(name, count, policies[name], name in used) for name, count in existing.items()}
 
-    def validate(self, specs: Iterable[TopicSpec]) -> None:
-        """Asks the cluster whether it would create these topics; creates nothing."""
-        self._create(specs, validate_only=True)
-
     def refusals(self, specs: Iterable[TopicSpec]) -> dict[str, HeadraceError]:
         """Why the cluster would not create these topics, by name; creates nothing."""
         return self._created(specs, validate_only=True)
@@ -78,7 +74,9 @@ class Topics:
         wanted = list(specs)
         with translated("listing topics"):
             found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
-        self._create([spec for spec in wanted if spec.name not in found], validate_only=False)
+        missing = [spec for spec in wanted if spec.name not in found]
+        for error in self._created(missing, validate_only=False).values():
+            raise error
         self._await_leaders({spec.name for spec in wanted})
 
     def delete(self, names: Iterable[str]) -> None:
@@ -91,10 +89,6 @@ class Topics:
         for name, future in self._admin.delete_topics(doomed, request_timeout=_TIMEOUT_SECONDS).items():
             with translated(f"deleting topic {name}"):
                 future.result()
-
-    def _create(self, specs: Iterable[TopicSpec], *, validate_only: bool) -> None:
-        for error in self._created(specs, validate_only=validate_only).values():
-            raise error
 
     def _created(self, specs: Iterable[TopicSpec], *, validate_only: bool) -> dict[str, HeadraceError]:
         new = [NewTopic(s.name, s.partitions or -1, s.replication_factor or -1, config=dict(s.config)) for s in specs]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import redis
 
@@ -45,9 +44,3 @@ def address(client: redis.Redis) -> str:
     """Host and port of a client, without its password."""
     options = client.connection_pool.connection_kwargs
     return f"{options.get('host', '?')}:{options.get('port', '?')}"
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

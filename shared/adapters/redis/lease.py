@@ -42,10 +42,6 @@ class Leases:
         """Takes or renews a server-id on a MySQL server."""
         return self._take(keys.server_id(server, number))
 
-    def free_server_id(self, server: str, number: int) -> None:
-        """Gives a server-id back."""
-        self._give_back(keys.server_id(server, number))
-
     def _take(self, key: str) -> bool:
         with translated(self._client, "taking a lease"):
             return bool(self._client.eval(_TAKE, 1, key, self._holder, str(self._milliseconds)))

@@ -195,12 +195,6 @@ class Ledger:
 
     # Splitting.
 
-    def add_table(self, record: TableRecord) -> None:
-        """A new table of the job; its splitter starts at the lowest key."""
-        if record.table.id in self.tables:
-            raise Bug(f"{record.table.id} is in the ledger already.")
-        self._put_table(record)
-
     def split(self, table: TableId, after: ChunkKey | None, bounds: Sequence[ChunkKey], finished: bool) -> bool:
         """The splitter found the next bounds. Any ascending bounds make correct chunks, so only order is checked:
         a result that does not continue where the ledger stands is late or doubled, and is dropped.

@@ -571,14 +571,6 @@ def test_a_transaction_that_had_no_begin_has_no_end() -> None:
         split().end()
 
 
-def test_a_table_is_added_once() -> None:
-    ledger = fresh()
-    ledger.add_table(table_record(OTHER))
-    assert [record.table.id for record in ledger.unsplit()] == [TABLE.id, OTHER.id]
-    with pytest.raises(Bug):
-        ledger.add_table(table_record(OTHER))
-
-
 def test_a_ledger_needs_a_position() -> None:
     with pytest.raises(Bug):
         Ledger(StoredState(), 1, "server", 2, MemoryHold)
