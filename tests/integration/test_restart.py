@@ -4,6 +4,9 @@ import time
 
 import redis
 
+from shared import settings
+from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK
+from shared.runtime.celery_app import make_app
 from tests.integration.test_job import eventually_holds, execute, job, streaming
 from tests.plugins.fix_headrace import fold, read_topic
 from tests.plugins.fix_servers import root_connection
@@ -13,6 +16,9 @@ CREATE = (
     "SET SESSION cte_max_recursion_depth = 1000000;\n"
     "INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) SELECT i, 0 FROM n"
 )
+
+
+OTHER_SOURCE = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 
 
 def rows_of(server, database: str) -> dict[bytes, bytes]:
@@ -35,7 +41,13 @@ def test_a_leader_that_was_killed_goes_on_where_it_stopped_and_repeats_nothing(c
         worker.kill()
         number += 1
         execute(mysql_server, f"UPDATE t SET v = {number} WHERE id = 1;\nDELETE FROM t WHERE id = 10", mysql_database)
-        execute(mysql_server, f"REPLACE INTO t VALUES (10, {number})", mysql_database)
+        # As behind a failover: transactions of another source, with a gap, and tagged ones.
+        execute(
+            mysql_server,
+            f"SET gtid_next = '{OTHER_SOURCE}:{number}';\nREPLACE INTO t VALUES (10, {number});\n"
+            f"SET gtid_next = 'AUTOMATIC:tag';\nUPDATE t SET v = -{number} WHERE id = 2;\nSET gtid_next = 'AUTOMATIC'",
+            mysql_database,
+        )
         worker = cluster.binlog_worker()
     topic = f"{mysql_database}.t"
     eventually_holds(cluster, topic, rows_of(mysql_server, mysql_database), 60)
@@ -43,6 +55,8 @@ def test_a_leader_that_was_killed_goes_on_where_it_stopped_and_repeats_nothing(c
         value for _, value in read_topic(cluster.bootstrap, topic) if value is not None and b'"v":0' not in value
     ]
     assert len(written) == len(set(written)), "a change was written twice"
+    cluster.wait("the position is stored", lambda: f"{OTHER_SOURCE}:41" in cluster.status("again")["position"])
+    assert ":tag:" in cluster.status("again")["position"]
 
 
 def test_a_standby_takes_over_within_seconds(cluster, mysql_server, mysql_database):
@@ -150,3 +164,33 @@ def test_purged_binlogs_stop_the_job_with_a_named_error(cluster, throwaway_mysql
     cluster.wait("the job fails", lambda: cluster.status("purged")["state"] == "failed")
     assert cluster.status("purged")["error"]["name"] == "BinlogLost"
     assert fold(read_topic(cluster.bootstrap, "d.t"))[b'{"id":1}'] == b'{"id":1,"v":0}'
+
+
+def test_doubled_and_late_hints_change_nothing(cluster, mysql_server, mysql_database):
+    """Celery may deliver anything at any time: every chunk is hinted many times over, also long after its release."""
+    execute(mysql_server, CREATE.format(rows=20_000), mysql_database)
+    cluster.binlog_worker()
+    workers = [cluster.snapshot_worker(2), cluster.snapshot_worker(2)]
+    small = "  scan.incremental.snapshot.chunk.size: 2000"
+    cluster.submit(job(f"{mysql_database}.t", source=small), "hints")
+    environment = {name: value for name, value in cluster.environment.items() if name.startswith("HEADRACE_")}
+    app = make_app(settings.load(environment))
+    job_id = cluster.status("hints")["id"]
+    arguments = {"job": "hints", "job_id": job_id, "database": mysql_database, "table": "t"}
+
+    def storm() -> None:
+        for number in [*range(12), *range(12)]:
+            app.send_task(CHUNK_TASK, kwargs=arguments | {"number": number}, queue=SNAPSHOT_QUEUE)
+        app.send_task(SPLIT_TASK, kwargs=arguments, queue=SNAPSHOT_QUEUE)
+
+    storm()
+    cluster.wait("the job streams", lambda: streaming(cluster, "hints"))
+    execute(mysql_server, "UPDATE t SET v = 1 WHERE id % 3 = 0;\nDELETE FROM t WHERE id % 7 = 0", mysql_database)
+    eventually_holds(cluster, f"{mysql_database}.t", rows_of(mysql_server, mysql_database))
+    storm()
+    late = app.send_task(CHUNK_TASK, kwargs=arguments | {"number": 99}, queue=SNAPSHOT_QUEUE)
+    cluster.wait("the last hint was taken", lambda: any(w.says(f"{late.id}] succeeded") for w in workers))
+    app.close()
+    messages = read_topic(cluster.bootstrap, f"{mysql_database}.t", "read_uncommitted")
+    assert fold(messages) == rows_of(mysql_server, mysql_database)
+    assert sum(value is not None and b'"v":0' in value for _, value in messages) == 20_000, "a chunk was read twice"
