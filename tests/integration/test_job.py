@@ -64,10 +64,10 @@ def streaming(cluster, name: str) -> bool:
     return bool(status["leader"]) and status["snapshot_done"] and status["lag_bytes"] == 0
 
 
-def topic_config(cluster, topic: str) -> str:
+def topic_config(cluster, topic: str, name: str = "cleanup.policy") -> str:
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    return admin.describe_configs([resource])[resource].result()["cleanup.policy"].value
+    return admin.describe_configs([resource])[resource].result()[name].value
 
 
 def eventually_holds(cluster, topic: str, expected: dict[bytes, bytes], seconds: float = 30) -> None:
@@ -205,8 +205,13 @@ def test_every_mysql_transaction_is_visible_as_a_whole(cluster, mysql_server, my
     )
     cluster.binlog_worker()
     cluster.snapshot_worker(1)
-    cluster.submit(job(rf"{mysql_database}.\.*"), "whole")
+    topics = "  sink.topic.partitions: 3\n  sink.topic.replication-factor: 1\n  sink.topic.config.segment.ms: 3600000"
+    cluster.submit(job(rf"{mysql_database}.\.*", sink=topics), "whole")
     cluster.wait("the job streams", lambda: streaming(cluster, "whole"))
+    assert topic_config(cluster, f"{mysql_database}.a", "segment.ms") == "3600000"
+    assert topic_config(cluster, f"{mysql_database}.a") == "compact"
+    found = AdminClient({"bootstrap.servers": cluster.bootstrap}).list_topics(f"{mysql_database}.a", timeout=20)
+    assert len(found.topics[f"{mysql_database}.a"].partitions) == 3
     for number in range(1, 20):
         execute(
             mysql_server,

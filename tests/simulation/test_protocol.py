@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import Unavailable
 from tests.simulation.checkers import check
-from tests.simulation.world import NO_FAULTS, Faults, simulate
+from tests.simulation.world import NO_FAULTS, Faults, World, simulate
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "150"))
 
@@ -28,6 +28,17 @@ def test_nothing_is_lost_when_everything_crashes() -> None:
 def test_nothing_is_lost_in_peace() -> None:
     for seed in range(SEEDS // 4):
         assert check(simulate(seed, NO_FAULTS)) == [], f"seed {seed}"
+
+
+def test_chunks_are_read_before_their_table_is_split_to_its_end() -> None:
+    world = World(1, NO_FAULTS)
+    early = False
+    for _ in range(3000):
+        world.run(1)
+        for leader in world.leaders.values():
+            reading = {chunk.table for chunk, _ in leader.ledger.claims()}
+            early |= any(record.table.id in reading for record in leader.ledger.unsplit())
+    assert early
 
 
 @pytest.mark.parametrize(

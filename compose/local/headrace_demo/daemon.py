@@ -109,8 +109,9 @@ class Worker(Daemon):
         return self.log.exists() and self._ready_line.search(self.log.read_text(errors="replace")) is not None
 
     def probe(self, connection: socket.socket) -> bool:
-        """Never called, as nobody connects to a worker."""
-        raise NotImplementedError
+        """Tell what its log says, as a worker has nothing to connect to."""
+        del connection
+        return self.ready
 
 
 class WebPage(Daemon):
