@@ -334,8 +334,8 @@ class Ledger:
 
     @property
     def snapshot_done(self) -> bool:
-        """True when every table is live."""
-        return all(record.live for record in self.tables.values())
+        """True when there are tables and every one is live."""
+        return bool(self.tables) and all(record.live for record in self.tables.values())
 
     # Inside.
 

@@ -32,7 +32,8 @@ def summary(
         "rows_estimate": sum(table["rows_estimate"] for table in tables),
         "chunks_done": sum(table["chunks_done"] for table in tables),
         "chunks_total": sum(table["chunks_total"] for table in tables),
-        "snapshot_done": all(record["state"] == "live" for record in tables),
+        # A ledger whose tables are not placed yet has finished nothing.
+        "snapshot_done": bool(tables) and all(record["state"] == "live" for record in tables),
         "tables": tables,
     }
 

@@ -24,6 +24,7 @@ from shared.machines.ledger import (
     TableRecord,
     decode_record,
     encode_record,
+    summary,
 )
 from shared.machines.ledger.ledger import ChunkState
 from shared.model.change import Change
@@ -312,6 +313,12 @@ def test_a_done_mark_that_is_read_twice_counts_once() -> None:
     ledger.done(ChunkId(TABLE.id, 0), "a", 7)
     release(ledger, 0)
     assert (ledger.tables[TABLE.id].rows, ledger.tables[TABLE.id].released) == (7, 1)
+
+
+def test_a_ledger_without_tables_has_finished_nothing() -> None:
+    ledger = fresh(tables=())
+    assert not ledger.snapshot_done
+    assert not summary([], ledger.processed, 1, {})["snapshot_done"]
 
 
 def test_a_table_is_live_when_it_is_split_and_all_chunks_are_released() -> None:
