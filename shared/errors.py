@@ -8,6 +8,7 @@
     │   ├── InvalidJob       the job file, an option or an argument is wrong (exit code 2)
     │   ├── PreflightFailed  a server is not set up for the job (exit code 2)
     │   ├── MissingSecret    a placeholder has no value here
+    │   ├── CodecMissing     HEADRACE_CODEC names a codec that was not built here
     │   ├── UnsupportedType  a column type that the codec does not know
     │   ├── UnsupportedEvent a binlog event that cannot be decoded without guessing
     │   ├── SchemaChanged    a table in the binlog is not the table that the job knows
@@ -87,6 +88,10 @@ class PreflightFailed(NeedsOperator):
 
 class MissingSecret(NeedsOperator):
     """A placeholder has no value in this process."""
+
+
+class CodecMissing(NeedsOperator):
+    """HEADRACE_CODEC names an implementation of the codec that was not built on this machine."""
 
 
 class UnsupportedType(NeedsOperator):

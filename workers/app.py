@@ -9,6 +9,7 @@ from celery.signals import setup_logging
 from shared import settings as settings_module
 from shared.runtime import logs
 from shared.runtime.celery_app import make_app
+from shared.runtime.codecs import chosen
 from workers import tasks
 
 _SETTINGS = settings_module.load()
@@ -20,3 +21,4 @@ tasks.register(app, _SETTINGS)
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _configure_logging(**_: Any) -> None:
     logs.configure(_SETTINGS)
+    chosen(_SETTINGS)

@@ -15,8 +15,18 @@ class FormatOptions:
 
     `treat_tinyint1_as_boolean`: TINYINT(1) is true for 1, false for 0 and any other value the
     number that it is; otherwise always a number. `fields_include`: whether the value holds all
-    columns or leaves out those of the key.
+    columns or leaves out those of the key. `timestamp_format`: SQL, or ISO-8601 with a `T`.
+    `decimal_as_plain_number`: False spells DECIMAL as Java's BigDecimal does. `ignore_null_fields`:
+    a value leaves out the columns that are NULL. `binary_encoding`: of BINARY, BLOB and BIT.
+    `json_columns`: a JSON column is a string of JSON, or the JSON itself. `set_encoding`: an array
+    of labels, or the labels with commas between them.
     """
 
     treat_tinyint1_as_boolean: bool = True
     fields_include: Literal["ALL", "EXCEPT_KEY"] = "ALL"
+    timestamp_format: Literal["SQL", "ISO-8601", "ISO-8601-WITH-OFFSET"] = "SQL"
+    decimal_as_plain_number: bool = True
+    ignore_null_fields: bool = False
+    binary_encoding: Literal["base64", "hex"] = "base64"
+    json_columns: Literal["string", "object"] = "string"
+    set_encoding: Literal["array", "string"] = "array"

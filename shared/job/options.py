@@ -183,6 +183,15 @@ _SINK = (
     _supported("sink.topic.config.*", "topic_config.*", text),
     _supported("sink.topic.config.cleanup.policy", "topic_config.cleanup.policy", cleanup_policy, "compact"),
     _supported("value.fields-include", "fields_include", one_of("ALL", "EXCEPT_KEY"), "ALL"),
+    _supported(
+        "json.timestamp-format.standard", "timestamp_format", one_of("SQL", "ISO-8601", "ISO-8601-WITH-OFFSET"), "SQL"
+    ),
+    # Flink's default is false, which spells small numbers with an exponent.
+    _supported("json.encode.decimal-as-plain-number", "decimal_as_plain_number", flag, "true"),
+    _supported("json.encode.ignore-null-fields", "ignore_null_fields", flag, "false"),
+    _supported("binary.encoding", "binary_encoding", one_of("base64", "hex"), "base64"),
+    _supported("json.columns", "json_columns", one_of("string", "object"), "string"),
+    _supported("set.encoding", "set_encoding", one_of("array", "string"), "array"),
     *(
         _supported(f"aliyun.kafka.{key}", f"aliyun.{field}")
         for key, field in (
@@ -203,6 +212,9 @@ _SINK = (
     ),
     *_accepted("partition.strategy", read=one_of("hash-by-key", reason=_OWN_PARTITIONS + ".")),
     *_accepted("key.format", "value.format", read=one_of("json", reason=_OWN_FORMAT + ".")),
+    *_accepted("json.map-null-key.mode", read=one_of("FAIL", "DROP", "LITERAL")),
+    *_accepted("json.map-null-key.literal"),
+    *_accepted("json.fail-on-missing-field", "json.ignore-parse-errors", read=flag),
     *_accepted("sink.add-tableId-to-header-enabled", read=_ONLY_FALSE),
     *_accepted("sink.parallelism", read=whole(1, _INT_MAX)),
     *_accepted("sink.buffer-flush.max-rows", "sink.buffer-flush.interval"),
@@ -214,7 +226,7 @@ _SINK = (
     *_refused("Topics are named by `route`", _ROUTE_INSTEAD, "sink.tableId-to-topic.mapping"),
     *_refused(_LATER, _REMOVE, "sink.custom-header", "key.fields-prefix"),
     *_refused(_LATER, _REMOVE, "include.schema.changes", "exclude.schema.changes"),
-    *_refused(_OWN_FORMAT, _REMOVE, "json.*", "debezium-json.*", "canal-json.*", "csv.*"),
+    *_refused(_OWN_FORMAT, _REMOVE, "debezium-json.*", "canal-json.*", "csv.*"),
 )
 
 _PIPELINE = (

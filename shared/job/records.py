@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -79,6 +80,12 @@ class SinkSpec(_Record):
     topic_replication_factor: int | None = None
     topic_config: dict[str, str]
     fields_include: FieldsInclude
+    timestamp_format: Literal["SQL", "ISO-8601", "ISO-8601-WITH-OFFSET"]
+    decimal_as_plain_number: bool
+    ignore_null_fields: bool
+    binary_encoding: Literal["base64", "hex"]
+    json_columns: Literal["string", "object"]
+    set_encoding: Literal["array", "string"]
     aliyun: AliyunSpec | None = None
 
     def client_properties(self) -> dict[str, str]:

@@ -8,9 +8,11 @@ envelope). Made by `shared.codec`, read by `workers.binlog`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from shared.model.change import Change
+from shared.model.schema import TableId
 
 
 class Rotate(NamedTuple):
@@ -23,23 +25,31 @@ class Rotate(NamedTuple):
 
 
 class TransactionBegin(NamedTuple):
-    """A transaction (or a DDL statement) starts.
+    """A transaction (or a DDL statement) starts; or several of them, put together.
 
-    `gtid` is `uuid:number` or `uuid:tag:number`, None when the server gave none.
+    `gtids` is the text of a GTID set: all transactions up to the next `TransactionEnd`, None when
+    the server gave none. It names one, unless the decoder was asked to merge: then it may name
+    several whole ones that stand next to each other in the binlog, and the other fields are those
+    of the last one.
     `commit_microseconds` is the time of the commit on this server since 1970, 0 where the server
     did not say.
     """
 
-    gtid: str | None
+    gtids: str | None
     end_position: int = 0
     timestamp: int = 0
     commit_microseconds: int = 0
 
 
 class RowChanges(NamedTuple):
-    """Upserts and tombstones of one rows event, in the binlog's order; never empty."""
+    """Upserts and tombstones of one table, in the binlog's order; never empty.
 
-    changes: tuple[Change, ...]
+    Those of one rows event, or of several in the same `TransactionBegin` to `TransactionEnd`: order
+    counts between changes of one table only.
+    """
+
+    table: TableId
+    changes: Sequence[Change]
     timestamp: int = 0
     end_position: int = 0
 
@@ -58,7 +68,7 @@ class Statement(NamedTuple):
 
 
 class TransactionEnd(NamedTuple):
-    """The transaction is committed; for a DDL statement this follows its `Statement` at once."""
+    """What `TransactionBegin` named is committed; for a DDL statement this follows its `Statement` at once."""
 
     timestamp: int = 0
     end_position: int = 0

@@ -45,11 +45,11 @@ class AskSplit:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The attempt is alive and has read so many rows and bytes."""
+    """The attempt is alive and has read so many rows. Bytes are no longer counted; older leaders want the field."""
 
     attempt: str
     rows: int
-    bytes: int
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,38 +10,18 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TAG = re.compile(r"[a-z_][a-z0-9_]{0,31}")
 _INTERVAL = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
+_SOURCE = re.compile(rf"{_UUID.pattern}(?::{_TAG.pattern})?")
 _LARGEST_NUMBER = 2**63 - 1
+_LONGEST_RUN = 2 * len(str(_LARGEST_NUMBER)) + 1
 
 #: First and last transaction number of a run, both inside.
 Interval = tuple[int, int]
-
-
-class Gtid(NamedTuple):
-    """One transaction's name: its source (`uuid`, or `uuid:tag`) and its number, from 1."""
-
-    source: str
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.source}:{self.number}"
-
-    @classmethod
-    def parse(cls, text: str) -> Gtid:
-        """Reads `uuid:number` or `uuid:tag:number`.
-
-        Raises:
-            ValueError: the text is not one GTID.
-
-        """
-        source, _, number = text.rpartition(":")
-        if not number.isdigit() or not source:
-            raise ValueError(f"not a GTID: {text!r}")
-        return cls(source, int(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +38,9 @@ class GtidSet:
             ValueError: the text is not a GTID set.
 
         """
+        one = _one_run(text)
+        if one:
+            return cls(one)
         runs: dict[str, list[Interval]] = {}
         for part in re.sub(r"\s", "", text).lower().split(","):
             if part:
@@ -67,29 +50,21 @@ class GtidSet:
     def __str__(self) -> str:
         return ",".join(f"{source}:{_intervals_text(runs)}" for source, runs in sorted(self.runs.items()))
 
-    def __contains__(self, gtid: Gtid) -> bool:
-        runs = self.runs.get(gtid.source)
-        if not runs:
-            return False
-        index = bisect_right(runs, (gtid.number, _LARGEST_NUMBER)) - 1
-        return index >= 0 and runs[index][0] <= gtid.number <= runs[index][1]
-
     def __bool__(self) -> bool:
         return bool(self.runs)
 
-    def with_gtid(self, gtid: Gtid) -> GtidSet:
-        """This set and one more transaction; the usual case, the next number of a source, costs little."""
-        runs = self.runs.get(gtid.source, ())
-        if runs and runs[-1][1] + 1 == gtid.number:
-            grown = (*runs[:-1], (runs[-1][0], gtid.number))
-        else:
-            grown = _merged([*runs, (gtid.number, gtid.number)])
-        return GtidSet({**self.runs, gtid.source: grown})
-
     def union(self, other: GtidSet) -> GtidSet:
-        """All transactions of either set."""
-        sources = {**self.runs, **other.runs}
-        return GtidSet({s: _merged([*self.runs.get(s, ()), *other.runs.get(s, ())]) for s in sources})
+        """All transactions of either set. Costs little where the other is small and follows this one."""
+        grown = dict(self.runs)
+        for source, runs in other.runs.items():
+            mine = grown.get(source)
+            if mine is None:
+                grown[source] = runs
+            elif len(runs) == 1 and mine[-1][1] + 1 == runs[0][0]:
+                grown[source] = (*mine[:-1], (mine[-1][0], runs[0][1]))
+            else:
+                grown[source] = _merged([*mine, *runs])
+        return GtidSet(grown)
 
     def intersection(self, other: GtidSet) -> GtidSet:
         """The transactions that both sets have."""
@@ -103,7 +78,24 @@ class GtidSet:
 
     def covers(self, other: GtidSet) -> bool:
         """True when every transaction of the other set is in this one."""
-        return not other.minus(self)
+        for source, runs in other.runs.items():
+            mine = self.runs.get(source, ())
+            for first, last in runs:
+                index = bisect_right(mine, (first, _LARGEST_NUMBER)) - 1
+                # Runs stand apart, so no two of ours cover one together.
+                if index < 0 or mine[index][1] < last:
+                    return False
+        return True
+
+    def intersects(self, other: GtidSet) -> bool:
+        """True when some transaction is in both sets."""
+        for source, runs in other.runs.items():
+            mine = self.runs.get(source, ())
+            for first, last in runs:
+                index = bisect_right(mine, (last, _LARGEST_NUMBER)) - 1
+                if index >= 0 and mine[index][1] >= first:
+                    return True
+        return False
 
     def count(self) -> int:
         """How many transactions the set holds."""
@@ -129,6 +121,22 @@ def _file_number(file: str) -> int:
     if not suffix.isdigit():
         raise ValueError(f"binlog file {file!r} does not end in a number")
     return int(suffix)
+
+
+def _one_run(text: str) -> dict[str, tuple[Interval]] | None:
+    """A set of one run, the form in which every transaction's GTID arrives; None for any other text."""
+    source, _, run = text.rpartition(":")
+    low, dash, high = run.partition("-")
+    if len(run) > _LONGEST_RUN or not low.isdecimal() or (dash and not high.isdecimal()) or not _is_source(source):
+        return None
+    first = int(low)
+    last = int(high) if dash else first
+    return {source: ((first, last),)} if 1 <= first <= last <= _LARGEST_NUMBER else None
+
+
+@lru_cache(256)
+def _is_source(text: str) -> bool:
+    return _SOURCE.fullmatch(text) is not None
 
 
 def _parse_part(part: str, runs: dict[str, list[Interval]]) -> None:

@@ -44,7 +44,14 @@ def registry_config(settings: Settings) -> dict[str, str]:
 
 def format_options(spec: JobSpec) -> FormatOptions:
     """How the job's rows are written."""
+    sink = spec.sink
     return FormatOptions(
-        spec.source.treat_tinyint1_as_boolean,
-        "ALL" if spec.sink.fields_include is FieldsInclude.ALL else "EXCEPT_KEY",
+        treat_tinyint1_as_boolean=spec.source.treat_tinyint1_as_boolean,
+        fields_include="ALL" if sink.fields_include is FieldsInclude.ALL else "EXCEPT_KEY",
+        timestamp_format=sink.timestamp_format,
+        decimal_as_plain_number=sink.decimal_as_plain_number,
+        ignore_null_fields=sink.ignore_null_fields,
+        binary_encoding=sink.binary_encoding,
+        json_columns=sink.json_columns,
+        set_encoding=sink.set_encoding,
     )

@@ -1,9 +1,40 @@
 """Tables for the equality tests: one per family of types, with rows at the edges of each type."""
 
+#: All character sets of the server but `binary`.
+CHARSETS = (
+    "armscii8", "ascii", "big5", "cp1250", "cp1251", "cp1256", "cp1257", "cp850", "cp852", "cp866", "cp932", "dec8",
+    "eucjpms", "euckr", "gb18030", "gb2312", "gbk", "geostd8", "greek", "hebrew", "hp8", "keybcs2", "koi8r", "koi8u",
+    "latin1", "latin2", "latin5", "latin7", "macce", "macroman", "sjis", "swe7", "tis620", "ucs2", "ujis", "utf16",
+    "utf16le", "utf32", "utf8mb3", "utf8mb4",
+)  # fmt: skip
+
+#: What else a family's table has, behind its columns.
+FURTHER = {
+    "generated": "g1 int AS (a + 1) VIRTUAL, g2 varchar(40) AS (concat(b, '|', a)) STORED,"
+    " g3 json AS (json_array(a, b)) VIRTUAL, g4 datetime(3) AS (d) STORED, KEY (g1), KEY ((a + 5)), KEY ((lower(b))),"
+    " KEY ((CAST(j->'$.t' AS UNSIGNED ARRAY))), KEY ((CAST(j->'$.s' AS CHAR(10) ARRAY))), hidden int DEFAULT 5 INVISIBLE"
+}
+
 
 def members(count: int) -> str:
     """Labels m0, m1, … of an ENUM or SET."""
     return ",".join(f"'m{number}'" for number in range(count))
+
+
+def bits(value: int) -> list[str]:
+    """One value for columns of 1 to 64 bits, cut to each one's width."""
+    return [str(value & (1 << width) - 1) for width in range(1, 65)]
+
+
+_EMPTY = "st_geomfromtext('GEOMETRYCOLLECTION EMPTY')"
+_SHAPES = {
+    "linestring": ("LINESTRING(0 0, 1 1)", "LINESTRING(-180 90, 180 -90, 1e-300 1e300)"),
+    "polygon": ("POLYGON((0 0, 1 0, 1 1, 0 0))", "POLYGON((0 0, 9 0, 9 9, 0 9, 0 0), (1 1, 2 1, 2 2, 1 1))"),
+    "multipoint": ("MULTIPOINT(1 2)", "MULTIPOINT(0.1 -0.1, 5e-324 -1.7976931348623157e308)"),
+    "multilinestring": ("MULTILINESTRING((0 0, 1 1))", "MULTILINESTRING((0 0, 1 1), (2 2, 3 3, 4 4))"),
+    "multipolygon": ("MULTIPOLYGON(((0 0, 1 0, 1 1, 0 0)))",) * 2,
+    "geomcollection": ("GEOMETRYCOLLECTION(GEOMETRYCOLLECTION EMPTY)", "GEOMETRYCOLLECTION(MULTIPOINT(1 2))"),
+}
 
 
 #: name -> (columns, rows): each column is `name definition`, each row one SQL expression per column.
@@ -19,6 +50,7 @@ FAMILIES: dict[str, tuple[list[str], list[list[str]]]] = {
             "9223372036854775807", "18446744073709551615", "127", "42", "1", "true", "2155"],
             ["-1", "128", "-1", "32768", "-1", "8388608", "-1", "2147483648",
             "-1", "9223372036854775808", "2", "123456789", "255", "7", "1901"],
+            ["0"] * 15,
         ],
     ),
     "decimals": (
@@ -28,6 +60,9 @@ FAMILIES: dict[str, tuple[list[str], list[list[str]]]] = {
             ["-9999999999", f"-{'9' * 35}.{'9' * 30}", "-0.99999", "0.000000001", "-0.5",
             "-0.1", "0.10", "0", "0.000000000000000000000000000027"],
             ["0", "1", "0", "-0.000000001", "123456789.000000001", "100", "12345678.9", "9", "-0.0"],
+            ["9999999999", f"{'9' * 35}.{'9' * 30}", "0.99999", "0.999999999", "999999999.999999999",
+            "999999999999999999.9", "99999999.99", "9", f"0.{'9' * 30}"],
+            ["0", "0.0000010", "0.00001", "0.000000100", "0.000000010", "0", "0", "0", "-1.5e-7"],
             ["1e3", "1e-30", "-0.00000", "0.123456789", "-1", "1", "0", "1", "1e-30"],
         ],
     ),
@@ -54,6 +89,18 @@ FAMILIES: dict[str, tuple[list[str], list[list[str]]]] = {
             "'1970-01-01 05:30:01'", "'1970-01-01 05:30:01.999'", "'1970-01-01 05:30:01'", "'0001-01-01'"],
         ],
     ),
+    "moments": (
+        [f"a{digits} datetime({digits})" for digits in range(7)]
+        + [f"b{digits} timestamp({digits}) null" for digits in range(7)],
+        [
+            ["'2026-01-31 09:08:07.000000'"] * 14,
+            ["'2026-01-31 09:08:07.123456'"] * 14,
+            ["'1970-01-02 23:59:59.999999'"] * 14,
+            ["'9999-12-31 23:59:59.999999'"] * 7 + ["'2038-01-18 12:00:00.5'"] * 7,
+            ["'1000-01-01 00:00:00.1'"] * 7 + ["'1971-01-01 00:00:00.100000'"] * 7,
+            ["'0000-00-00 00:00:00.1'"] * 14,
+        ],
+    ),
     "times": (
         [f"t{digits} time({digits})" for digits in range(7)],
         [
@@ -65,6 +112,9 @@ FAMILIES: dict[str, tuple[list[str], list[list[str]]]] = {
             ["'00:00:00'"] * 7,
             ["'23:59:59.123456'"] * 7,
             ["'-01:00:00.5'"] * 7,
+            ["'-837:59:59.999999'"] * 7,
+            ["'24:00:00.000001'"] * 7,
+            ["'838:00:00.1'"] * 7,
         ],
     ),
     "characters": (
@@ -88,6 +138,42 @@ FAMILIES: dict[str, tuple[list[str], list[list[str]]]] = {
             ["x'fffefdfc'", "repeat(x'ff', 16)", "x'610000'", "repeat(x'80', 300)", "x'00ff'", "x'e9'",
             "repeat(x'00', 70000)", "x'ff'", "b'1'", "b'10000001'", "b'1000000000011'",
             "x'8000000000000001'", "'x'"],
+        ],
+    ),
+    "bits": (
+        [f"b{width} bit({width})" for width in range(1, 65)],
+        [bits(0), bits(1), bits(2**64 - 1), bits(0xAAAAAAAAAAAAAAAA), bits(0x0123456789ABCDEF), bits(1 << 63 | 255 << 8)],
+    ),
+    "widths": (
+        [f"s{count} set({members(count)})" for count in (1, 8, 9, 16, 17, 24, 25, 32, 33, 63, 64)]
+        + [f"e{count} enum({members(count)})" for count in (1, 255, 256)],
+        [
+            ["0"] * 14,
+            ["1"] * 14,
+            ["1", "128", "256", "32768", "65536", "8388608", "16777216", "2147483648", "4294967296",
+            "4611686018427387904", "9223372036854775808", "1", "255", "256"],
+            ["1", "255", "511", "65535", "131071", "16777215", "33554431", "4294967295", "8589934591",
+            "9223372036854775807", "18446744073709551615", "1", "254", "255"],
+        ],
+    ),
+    "charsets": (
+        [f"v{number} varchar(20) character set {charset}" for number, charset in enumerate(CHARSETS)]
+        + [f"c{number} char(3) character set {charset}" for number, charset in enumerate(CHARSETS)]
+        + [f"e{number} enum('a','~','é','中') character set {charset}" for number, charset in enumerate(CHARSETS[-9:])],
+        [
+            [f"'{text}'"] * 80 + [str(number % 5)] * 9
+            for number, text in enumerate(
+                ("", "a  ", "AZaz09", "\\\\ ~", "éüß", "Жя", "中文", "あ漢", "가", "αΩ", "שא", "ابج", "กข", "აბ", "\u0570\u0561",
+                "€„Ÿ", "①髙\uff5e", "Łčő", "\\t\\n\\0", "😀")
+            )
+        ],
+    ),
+    "generated": (
+        ["a int", "b varchar(10)", "d datetime(3)", "j json"],
+        [
+            ["10", "'Aé'", "'2020-01-02 03:04:05.678'", """'{"t":[1,2],"s":["a"]}'"""],
+            ["-2147483648", "''", "'0000-00-00'", "'{}'"],
+            ["null", "null", "null", "null"],
         ],
     ),
     "labels": (
@@ -115,14 +201,38 @@ FAMILIES: dict[str, tuple[list[str], list[list[str]]]] = {
                 "json_array(cast(1.20 as decimal(10,3)), -0.5, 12345678901234567890123.5, 0.00)",
                 "json_array(cast(x'00ff' as binary), b'101', year('2020-01-01'), cast(repeat('x',200) as binary))",
                 "json_array(cast('' as binary), cast(repeat('y', 57) as binary), st_geomfromtext('point(1 2)'))",
-                "concat('[', repeat('[', 98), repeat(']', 98), ']')",
-                "json_array(repeat('a', 70000), 100000, 70000, -1, 3.5, true)",
-                "concat('[1', repeat(',70000', 70000), ']')",
-                "json_object('k', repeat('b', 70000), 'zz', 70000, 'a', cast('{}' as json))",
+                "'{\"a\": {\"z\": null, \"\\\\\"q\\\\\"\": [[], {}, [[]], \"\"]}, \"\\\\u0000\": false}'",
+                "json_array(x'00', cast(repeat(x'ff', 171) as binary), b'1', cast('a' as char(3) character set latin1))",
+                "json_array(time'00:00:00', timestamp'9999-12-31 23:59:59.999999', date'1000-01-01', year('0000-01-01'))",
+                "json_array(18446744073709551615, -9223372036854775808, 1e308, -1e308, 2e-308, 0.1e0)",
+                f"json_array({'9' * 35}.{'9' * 30}, -0.{'0' * 29}1, 1.50)",
+                "json_array(st_geomfromtext('linestring(0 0, 1 1)'), st_geomfromtext('geometrycollection empty'), 'x')",
+                "json_merge_preserve('{\"a\": 1, \"a\": 2}', '{\"a\": [3], \"é\": 4, \"aa\": 5}')",
                 "json_array(1.1e0, -0e0, 1e15, 1e16, 1e14, 1e-14, 1e-15, 123456789012345678e0, 100e0)",
                 "json_array(1.7976931348623157e308, 5e-324, 1223383794756801.2e0, 0.000012345e0, 9007199254740993e0)",
             )
         ],
+    ),
+    "documents": (
+        ["j json"],
+        [
+            [document]
+            for document in (
+                "concat('[', repeat('[', 98), repeat(']', 98), ']')",
+                "json_array(repeat('a', 70000), 100000, 70000, -1, 3.5, true)",
+                "concat('[1', repeat(',70000', 70000), ']')",
+                "json_object('k', repeat('b', 70000), 'zz', 70000, 'a', cast('{}' as json))",
+                "concat(repeat('{\"a\":', 99), '[]', repeat('}', 99))",
+                "concat(repeat('[', 100), repeat(']', 100))",
+                "concat(repeat('[{\"k\":', 50), '7', repeat('}]', 50))",
+                "concat('{\"a\":', json_quote(repeat('c', 65536)), ',\"b\":[1,70000,[true],{\"c\":-3}]}')",
+            )
+        ],
+    ),
+    "shapes": (
+        [f"{kind} {kind}" for kind in _SHAPES],
+        [[f"st_geomfromtext('{texts[number]}')" for texts in _SHAPES.values()] for number in (0, 1)]
+        + [["null"] * 5 + [_EMPTY]],
     ),
     "geometry": (
         ["g geometry", "p point", "c geometrycollection"],
@@ -147,6 +257,7 @@ FAMILIES: dict[str, tuple[list[str], list[list[str]]]] = {
         ["v vector(3)", "w vector(2048)"],
         [
             ["string_to_vector('[1,2.5,-0.1]')", "string_to_vector('[3.4028234e38]')"],
+            ["string_to_vector('[1.17549435e-38,-3.4028235e38,16777217]')", "x'010000000000008001000080'"],
             ["string_to_vector('[0,-0.0,1e-30]')", f"string_to_vector('[{','.join(['0.1'] * 2048)}]')"],
         ],
     ),

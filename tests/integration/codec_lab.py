@@ -2,11 +2,14 @@
 
 Theory: the binlog is asked for as a replica asks (COM_BINLOG_DUMP, without blocking at its end),
 from where it stood before the rows were written; the packets are what the server sent, untouched.
+
+`CODECS` is the only place that names implementations of the codec: whoever takes a lab tests all
+of them.
 """
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +17,8 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from shared.codec import EventDecoder, FormatOptions, SnapshotEncoder, TableDecoder
+from shared.adapters.mysql.result import ask, piece
+from shared.codec import NATIVE, PYTHON, Codec, FormatOptions
 from shared.model.binlog import Event, RowChanges
 from shared.model.change import Change, EncodedRow
 from shared.model.schema import Column, Table, TableId
@@ -27,11 +31,16 @@ TIME_ZONE = "+05:30"
 _LABEL = re.compile(r"'((?:[^']|'')*)'")
 
 
+#: The implementations that the tests of the codec are run with, by name.
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (PYTHON, NATIVE) if codec is not None}
+
+
 class Lab:
     """One database of a server, a session that writes, and one that reads."""
 
-    def __init__(self, connect: Callable[..., "Connection[Cursor]"], database: str) -> None:
+    def __init__(self, connect: Callable[..., "Connection[Cursor]"], database: str, codec: Codec) -> None:
         self._connect = connect
+        self.codec = codec
         self.database = database
         self._writer = connect(database=database, autocommit=True, charset="utf8mb4")
         self._reader = connect(database=database, autocommit=True, charset="utf8mb4", use_unicode=False, conv={})
@@ -96,11 +105,17 @@ class Lab:
         return Table(TableId(self.database, name), columns, tuple(column for (column,) in key))
 
     def snapshot(self, table: Table, options: FormatOptions | None = None) -> list[EncodedRow]:
-        """Every row by SELECT, in key order."""
-        encoder = SnapshotEncoder(table, options or FormatOptions())
+        """Every row by SELECT, in key order, by the protocol that the codec reads: nobody else asks for rows."""
+        encoder = self.codec.snapshot_encoder(table, options or FormatOptions())
         key = ", ".join(f"`{name}`" for name in table.primary_key)
-        rows = self.read(f"SELECT {', '.join(encoder.select_expressions)} FROM `{table.id.table}` ORDER BY {key}")
-        return [encoder.encode(row) for row in rows]
+        expressions = ", ".join(encoder.select_expressions)
+        statement = f"SELECT {expressions} FROM `{table.id.table}` ORDER BY {key}"
+        encoder.check(ask(self._reader, statement, encoder.protocol))
+        rows: list[EncodedRow] = []
+        while not encoder.ended:
+            rows += encoder.feed(piece(self._reader))
+            assert encoder.refusal is None
+        return rows
 
     def packets(self) -> Iterator[bytes]:
         """The binlog's events since `mark`."""
@@ -119,26 +134,38 @@ class Lab:
         finally:
             connection._force_close()
 
-    def events(self, *tables: Table, options: FormatOptions | None = None) -> list[Event]:
-        """What the binlog says since `mark`, of these tables."""
-        decoders = {table.id: TableDecoder(table, options or FormatOptions()) for table in tables}
-        decoder = EventDecoder(decoders.get)
-        return [event for packet in self.packets() for event in decoder.feed(packet)]
+    def events(
+        self, *tables: Table, options: FormatOptions | None = None, packets: Iterable[bytes] | None = None
+    ) -> list[Event]:
+        """What the binlog says of these tables since `mark`, or in packets that were read already."""
+        decoders = {table.id: self.codec.table_decoder(table, options or FormatOptions()) for table in tables}
+        decoder = self.codec.event_decoder(decoders.get)
+        return [event for packet in packets or self.packets() for event in fed(decoder, packet)]
 
-    def changes(self, *tables: Table, options: FormatOptions | None = None) -> list[Change]:
-        """The row changes in the binlog since `mark`."""
-        events = self.events(*tables, options=options)
-        return [change for event in events if isinstance(event, RowChanges) for change in event.changes]
+    def changes(
+        self, *tables: Table, options: FormatOptions | None = None, packets: Iterable[bytes] | None = None
+    ) -> list[Change]:
+        """The row changes among `events`."""
+        found = self.events(*tables, options=options, packets=packets)
+        return [change for event in found if isinstance(event, RowChanges) for change in event.changes]
+
+
+def fed(decoder: Any, packet: bytes) -> list[Event]:
+    """The events in one event's packet, which travels behind its length, a number and an OK."""
+    found: list[Event] = decoder.feed((len(packet) + 1).to_bytes(3, "little") + b"\0\0" + packet)
+    while decoder.more:
+        found += decoder.feed(b"")
+    return found
 
 
 def folded(changes: list[Change]) -> dict[bytes, bytes]:
     """What a compacted topic holds after the changes."""
     topic: dict[bytes, bytes] = {}
-    for change in changes:
-        if change.value is None:
-            topic.pop(change.key, None)
+    for key, value in changes:
+        if value is None:
+            topic.pop(key, None)
         else:
-            topic[change.key] = change.value
+            topic[key] = value
     return topic
 
 
@@ -156,10 +183,10 @@ def connector(host: str, port: int, user: str, password: str) -> Callable[..., "
 
 
 @contextmanager
-def opened(server: Any, database: str) -> Iterator[Lab]:
+def opened(server: Any, database: str, codec: str = "python") -> Iterator[Lab]:
     """A lab whose writing session is in another time zone than UTC; the server's settings are put back."""
     connect = connector(server.host, server.port, server.root_user, server.root_password)
-    lab = Lab(connect, database)
+    lab = Lab(connect, database, CODECS[codec])
     lab.sql(f"SET time_zone='{TIME_ZONE}'")
     metadata = lab.sql("SELECT @@global.binlog_row_metadata")[0][0]
     try:

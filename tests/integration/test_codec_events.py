@@ -3,20 +3,21 @@
 import json
 import secrets
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import pymysql
 import pytest
 
-from shared.codec import EventDecoder, FormatOptions, TableDecoder
+from shared.codec import FormatOptions
 from shared.errors import SchemaChanged, UnsupportedEvent
 from shared.model.binlog import RowChanges, Statement, TransactionBegin, TransactionEnd
-from tests.integration.codec_lab import Lab, folded, opened
+from tests.integration.codec_lab import CODECS, Lab, fed, folded, opened
 
 
-@pytest.fixture
-def lab(mysql_server: Any, mysql_database: str) -> Iterator[Lab]:
-    with opened(mysql_server, mysql_database) as lab:
+@pytest.fixture(params=CODECS)
+def lab(request: pytest.FixtureRequest, mysql_server: Any, mysql_database: str) -> Iterator[Lab]:
+    with opened(mysql_server, mysql_database, request.param) as lab:
         yield lab
 
 
@@ -32,8 +33,8 @@ def one_column(lab: Lab, definition: str, *values: str) -> tuple[list[Any], list
     table = lab.table("one")
     lab.mark()
     lab.sql(f"INSERT INTO one (v) VALUES {','.join(f'({value})' for value in values)}")
-    snapshot = [json.loads(row.value)["v"] for row in lab.snapshot(table)]
-    return snapshot, [json.loads(change.value or b"")["v"] for change in lab.changes(table)]
+    snapshot = [json.loads(value)["v"] for _, value in lab.snapshot(table)]
+    return snapshot, [json.loads(value or b"")["v"] for _, value in lab.changes(table)]
 
 
 def test_trap_1_compressed_transactions_are_decoded(lab: Lab) -> None:
@@ -46,8 +47,10 @@ def test_trap_1_compressed_transactions_are_decoded(lab: Lab) -> None:
     )
     lab.sql("UPDATE t SET v = 'b'", "COMMIT", "SET binlog_transaction_compression=OFF")
     assert any(packet[4] == 40 for packet in lab.packets())
-    kinds = [type(event) for event in lab.events(lab.table("t"))][1:]
-    assert kinds == [TransactionBegin, RowChanges, RowChanges, TransactionEnd]
+    # An implementation may put the rows events of a table together.
+    kinds = [kind for kind, _ in groupby(type(event) for event in lab.events(lab.table("t"))[1:])]
+    assert kinds == [TransactionBegin, RowChanges, TransactionEnd]
+    assert [key for key, _ in lab.changes(lab.table("t"))] == [b'{"id":1}'] * 2
 
 
 def test_trap_2_tagged_gtids_are_decoded(lab: Lab) -> None:
@@ -58,10 +61,10 @@ def test_trap_2_tagged_gtids_are_decoded(lab: Lab) -> None:
     lab.sql("SET gtid_next='AUTOMATIC'", "INSERT INTO t VALUES (3)")
     begins = [event for event in lab.events(lab.table("t")) if isinstance(event, TransactionBegin)]
     uuid = lab.sql("SELECT @@server_uuid")[0][0]
-    assert [event.gtid for event in begins[:2]] == [f"{uuid}:{tag}:1", f"{uuid}:{tag}:2"]
+    assert [event.gtids for event in begins[:2]] == [f"{uuid}:{tag}:1", f"{uuid}:{tag}:2"]
     file, position = lab.start
     names = [row[5] for row in lab.sql(f"SHOW BINLOG EVENTS IN '{file}' FROM {position}") if "id" in row[2].lower()]
-    assert [f"SET @@SESSION.GTID_NEXT= '{event.gtid}'" for event in begins] == [n for n in names if "GTID_NEXT" in n]
+    assert [f"SET @@SESSION.GTID_NEXT= '{event.gtids}'" for event in begins] == [n for n in names if "GTID_NEXT" in n]
     now = lab.sql("SELECT UNIX_TIMESTAMP()")[0][0]
     assert all(abs(event.commit_microseconds / 1e6 - now) < 60 for event in begins)
 
@@ -71,11 +74,11 @@ def test_trap_3_rows_without_a_table_map_stop(lab: Lab) -> None:
     table = lab.table("t")
     lab.mark()
     lab.sql("INSERT INTO t VALUES (1)")
-    decoder = EventDecoder({table.id: TableDecoder(table, FormatOptions())}.get)
+    decoder = lab.codec.event_decoder({table.id: lab.codec.table_decoder(table, FormatOptions())}.get)
     with pytest.raises(UnsupportedEvent, match="its table map"):
         for packet in lab.packets():
             if packet[4] != 19:
-                decoder.feed(packet)
+                fed(decoder, packet)
 
 
 def test_trap_4_negative_time_keeps_its_fraction(lab: Lab) -> None:
@@ -262,7 +265,7 @@ def test_a_binlog_without_checksums_is_read(lab: Lab) -> None:
             "SET GLOBAL binlog_checksum=NONE",
             "INSERT INTO t VALUES (2)",
         )
-        changes = [json.loads(change.key)["id"] for change in lab.changes(table)]
+        changes = [json.loads(key)["id"] for key, _ in lab.changes(table)]
     except pymysql.err.OperationalError:
         changes = [1, 2]  # the server refuses to cross the change in one stream
     finally:
@@ -272,6 +275,6 @@ def test_a_binlog_without_checksums_is_read(lab: Lab) -> None:
     lab.mark()
     lab.sql("INSERT INTO t VALUES (3)")
     try:
-        assert [change.key for change in lab.changes(table)] == [b'{"id":3}']
+        assert [key for key, _ in lab.changes(table)] == [b'{"id":3}']
     finally:
         lab.sql(f"SET GLOBAL binlog_checksum={old}")

@@ -15,6 +15,14 @@ from pathlib import Path
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
+from shared.codec import implementation
+
+
+def pytest_report_header() -> str:
+    wanted = os.environ.get("HEADRACE_CODEC", "")
+    return f"headrace codec: {implementation(wanted).name}"
+
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOGS = REPOSITORY / ".local" / "test-logs"
 
@@ -161,7 +169,9 @@ def fold(messages: list[tuple[bytes, bytes | None]]) -> dict[bytes, bytes]:
 def cluster(mysql_server, kafka_server, redis_server) -> Iterator[Cluster]:
     """A headrace cluster without processes; the test starts them."""
     name = f"t{secrets.token_hex(4)}"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("HEADRACE_")}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith("HEADRACE_") or key == "HEADRACE_CODEC"
+    }
     environment |= {
         "PYTHONPATH": str(REPOSITORY),
         "HEADRACE_REDIS_URL": redis_server.url,

@@ -10,14 +10,16 @@ from __future__ import annotations
 import random
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from scheduler.dispatch import Hint
 from shared.adapters.memory.kafka import Cluster, MemoryLog, MemorySink
 from shared.adapters.memory.mysql import MemoryMysql, MemoryStream, key_bytes, value_bytes
+from shared.codec import FormatOptions, key_reader
 from shared.errors import Transient, Unavailable
 from shared.machines.ledger import HeldRange, Ledger, MemoryHold, TableRecord
-from shared.model.binlog import Event
-from shared.model.change import ChunkKey, EncodedRow
+from shared.model.binlog import Event, TransactionBegin
+from shared.model.change import Change, ChunkKey, EncodedRow
 from shared.model.chunk import ChunkId
 from shared.model.orders import Answer, AskSplit, Beat, Bounds, Question, ReadChunk, SplitTable, decode, encode
 from shared.model.position import Coordinates, GtidSet
@@ -49,6 +51,7 @@ class Faults:
     end_before_fence: bool = False
     no_hold_after_read: bool = False
     rows_apart_from_mark: bool = False
+    merged_replay: bool = False
 
 
 NO_FAULTS = Faults(crash=0, lose=0, double=0, lose_commit=0, rival=0)
@@ -79,6 +82,7 @@ class World:
     leaders: dict[str, Leader] = field(default_factory=dict)
     takeovers: int = 0
     fences: int = 0
+    merged: int = 0
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -169,13 +173,18 @@ class World:
         else:
             self.takeovers += 1
             ledger = Ledger(state, state.position.epoch + 1, "server", self.parallelism, MemoryHold)
-        stream = SlowStream(MemoryStream(self.mysql, ledger.stream_from), self)
-        ports = Ports(stream, sink, log, Post(self), Source(self), Fencer(self), Hints(self))
+        stream = SlowStream(MemoryStream(self.mysql, ledger.stream_from, self.appetite), self)
+        keys = partial(key_reader, options=FormatOptions())
+        ports = Ports(stream, sink, log, Post(self), Source(self), Fencer(self), Hints(self), keys)
         self.leaders[name] = leader = Leader(ledger, ports, Policy(self.parallelism))
         yield
         while True:
             leader.step(self.now)
             yield
+
+    def appetite(self) -> int:
+        """How many transactions the decoder puts together, if it has so many and may."""
+        return self.random.choice([1, 2, 3, 9])
 
     def sink(self, transactional_id: str) -> MemorySink:
         def lost() -> str:
@@ -238,8 +247,8 @@ class ApartSink:
     def transactional_id(self) -> str:
         return self.sink.transactional_id
 
-    def write(self, topic: str, key: bytes, value: bytes | None) -> None:
-        self.sink.write(topic, key, value)
+    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
+        self.sink.write_all(topic, changes)
 
     def commit(self, records) -> None:
         if self.world.faults.rows_apart_from_mark:
@@ -259,8 +268,8 @@ class Post:
     def ask(self, question: Question) -> None:
         self.deliver(self.world.questions, encode(question))
 
-    def beat(self, attempt: str, rows: int, size: int) -> None:
-        self.ask(Beat(attempt, rows, size))
+    def beat(self, attempt: str, rows: int) -> None:
+        self.ask(Beat(attempt, rows))
 
     def answer(self, answer: Answer | str) -> Answer | None:
         if isinstance(answer, str):  # the worker's side of the desk
@@ -292,8 +301,13 @@ class SlowStream:
     stream: MemoryStream
     world: World
 
-    def events(self) -> Sequence[Event]:
-        return self.stream.events() if self.world.chance(0.4) else []
+    def events(self, merge: bool) -> Sequence[Event]:
+        if not self.world.chance(0.4):
+            return []
+        events = self.stream.events(merge or self.world.faults.merged_replay)
+        begins = [event for event in events if isinstance(event, TransactionBegin)]
+        self.world.merged += sum(GtidSet.parse(begin.gtids or "").count() > 1 for begin in begins)
+        return events
 
 
 @dataclass
@@ -352,7 +366,7 @@ class Reader:
     def read(self, order: ReadChunk) -> Iterator[list[EncodedRow]]:
         rows = self.world.mysql.select(order.table.id, order.range)
         for row, version in rows:
-            yield [EncodedRow(key_bytes(row), value_bytes(version) or b"")]
+            yield [(key_bytes(row), value_bytes(version) or b"")]
 
 
 def simulate(seed: int, faults: Faults, ticks: int = 1500) -> World:

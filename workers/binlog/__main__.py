@@ -15,6 +15,7 @@ from shared.adapters.kafka.registry import Registry
 from shared.errors import HeadraceError, Transient, Unavailable
 from shared.model.job import Desire, End, Outcome, Wanted
 from shared.runtime import connections, logs
+from shared.runtime.codecs import chosen
 from shared.settings import Settings
 from workers.binlog.opening import JobContext, close_job
 from workers.binlog.supervisor import EXIT_AGAIN, EXIT_DONE, Supervisor, worker_name
@@ -37,6 +38,7 @@ def main(lead: str | None, holder: str | None) -> None:
     try:
         settings = settings_module.load()
         logs.configure(settings)
+        chosen(settings)
         if lead is None:
             Supervisor(settings, worker_name(settings), stop).run()
         else:

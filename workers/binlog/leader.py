@@ -8,17 +8,18 @@ the next one starts from the state topic.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from scheduler.dispatch import Dispatch
 from shared.errors import NeedsOperator, SchemaChanged, UnsupportedEvent
-from shared.machines.ledger import DoneMark, Grant, Ledger, decode_record
+from shared.machines.ledger import Batch, DoneMark, Grant, HeldRanges, Ledger, decode_record
 from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, Statement, TransactionBegin, TransactionEnd
-from shared.model.change import Change
+from shared.model.change import Change, ChunkKey
 from shared.model.chunk import ChunkId
 from shared.model.chunk_key import needs_server_order
 from shared.model.orders import AskChunk, AskSplit, Beat, Bounds, GaveUp, Question, ReadChunk, Refused, SplitTable
-from shared.model.position import Coordinates, Gtid
+from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
 from workers.binlog.ports import Policy, Ports
 from workers.binlog.statements import judge
@@ -48,8 +49,19 @@ class Leader:
         self._policy = policy
         self._dispatch = Dispatch(policy.parallelism)
         self._events: deque[Event] = deque()
+        # A look-up by type is many times cheaper than matching patterns, and this is done for every event.
+        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+            RowChanges: self._rows,
+            TransactionBegin: self._begin,
+            TransactionEnd: self._end,
+            Statement: self._statement,
+            Rotate: self._place,
+            Heartbeat: self._place,
+        }
+        #: Of each table of which a range was ever held: the reader of its keys, and whether the server must place them.
+        self._keys: dict[TableId, tuple[Callable[[bytes], ChunkKey], bool]] = {}
         self._beats: dict[str, float] = {}
-        self._progress: dict[str, tuple[int, int]] = {}
+        self._progress: dict[str, int] = {}
         self._fencing: dict[str, int | None] = {}
         self._splitter: tuple[TableId, str, float] | None = None
         self._written = 0
@@ -83,75 +95,81 @@ class Leader:
         if not self.ledger.in_transaction:
             self._commit()
 
-    def progress(self) -> dict[str, tuple[int, int]]:
-        """Rows and bytes that the running attempts say they have read."""
-        return {attempt: self._progress.get(attempt, (0, 0)) for _, attempt in self.ledger.claims()}
+    def progress(self) -> dict[str, int]:
+        """Rows that the running attempts say they have read."""
+        return {attempt: self._progress.get(attempt, 0) for _, attempt in self.ledger.claims()}
 
     # The stream.
 
     def _take_events(self) -> bool:
         """Handles what has arrived, and stops only between transactions, unless the rest has not arrived yet."""
-        left = _EVENTS_PER_STEP
-        while left > 0 or self.ledger.in_transaction:
-            if not self._events:
-                self._events.extend(self._ports.stream.events())
-            if not self._events:
+        events, handlers, ledger = self._events, self._handlers, self.ledger
+        taken = 0
+        while taken < _EVENTS_PER_STEP or ledger.in_transaction:
+            if not events:
+                # Transactions that are read again come one by one: R or a hold may begin between any two of them. All
+                # others are newer than R, and so newer than every hold: whatever becomes of one becomes of all.
+                events.extend(self._ports.stream.events(merge=not ledger.replaying))
+                if not events:
+                    break
+            event = events.popleft()
+            handlers[type(event)](event)
+            taken += 1
+            if self._written >= self._policy.commit_messages and not ledger.in_transaction:
                 break
-            self._handle(self._events.popleft())
-            left -= 1
-            if not self.ledger.in_transaction and self._written >= self._policy.commit_messages:
-                break
-        return left < _EVENTS_PER_STEP
+        return taken > 0
 
-    def _handle(self, event: Event) -> None:
-        match event:
-            case RowChanges(changes):
-                self._absorb(changes)
-            case TransactionBegin(gtid, _, _, commit_microseconds):
-                self._begin(gtid)
-                self.commit_microseconds = commit_microseconds
-            case TransactionEnd():
-                self.ledger.end()
-            case Statement(database, sql):
-                self._statement(database, sql)
-            case Rotate(file, position) | Heartbeat(file, position):
-                self.reached = Coordinates(file, position)
-                return
-        if event.end_position:
-            self.reached = Coordinates(self.reached.file, event.end_position)
-
-    def _begin(self, gtid: str | None) -> None:
-        if gtid is None:
+    def _begin(self, event: TransactionBegin) -> None:
+        if event.gtids is None:
             raise UnsupportedEvent(
                 f"The binlog has a transaction without a GTID before {self.reached}.",
                 "Set gtid_mode=ON on the server (not ON_PERMISSIVE), then resume the job.",
             )
-        self.ledger.begin(Gtid.parse(gtid))
+        self.ledger.begin(GtidSet.parse(event.gtids))
+        self.commit_microseconds = event.commit_microseconds
 
-    def _absorb(self, changes: tuple[Change, ...]) -> None:
-        table = changes[0].table
+    def _end(self, event: TransactionEnd) -> None:
+        self.ledger.end()
+        if event.end_position:
+            self.reached = Coordinates(self.reached.file, event.end_position)
+
+    def _place(self, event: Rotate | Heartbeat) -> None:
+        self.reached = Coordinates(event.file, event.position)
+
+    def _rows(self, event: RowChanges) -> None:
+        table, changes = event.table, event.changes
         held = self.ledger.held_ranges(table)
-        places = None
-        if held:
-            schema = self.ledger.tables[table].table
-            if needs_server_order(schema):
-                places = self._ports.source.place(schema, [change.chunk_key for change in changes], held)
-        self._write(self.ledger.absorb(changes, places))
+        places = None if held is None else self._places(table, changes, held)
+        self._write(table, self.ledger.absorb(table, changes, places))
 
-    def _write(self, changes: Iterable[Change]) -> None:
-        for change in changes:
-            self._ports.sink.write(self.ledger.tables[change.table].topic, change.key, change.value)
-            self._written += 1
-            self.changes += 1
+    def _places(self, table: TableId, changes: Sequence[Change], held: HeldRanges) -> Sequence[int | None]:
+        """For each change the number of the held range that it falls into."""
+        schema = self.ledger.tables[table].table
+        if table not in self._keys:
+            self._keys[table] = self._ports.key_readers(schema), needs_server_order(schema)
+        read, by_server = self._keys[table]
+        keys = [read(key) for key, _ in changes]
+        return self._ports.source.place(schema, keys, held.ranges) if by_server else held.places(keys)
 
-    def _statement(self, database: str, sql: str) -> None:
-        verdict = judge(database, sql, self.ledger.tables)
+    def _write(self, table: TableId, changes: Sequence[Change]) -> None:
+        if changes:
+            self._ports.sink.write_all(self.ledger.tables[table].topic, changes)
+            self._written += len(changes)
+            self.changes += len(changes)
+
+    def _write_batches(self, batches: Iterable[Batch]) -> None:
+        for table, changes in batches:
+            self._write(table, changes)
+
+    def _statement(self, event: Statement) -> None:
+        verdict = judge(event.database, event.sql, self.ledger.tables)
+        place = Coordinates(self.reached.file, event.end_position or self.reached.offset)
         hint = "Cancel the job and submit it again: its tables are then read anew with their present columns."
         if verdict.stop:
-            raise SchemaChanged(f"{verdict.stop}, which the job cannot follow (before {self.reached}).", hint)
+            raise SchemaChanged(f"{verdict.stop}, which the job cannot follow (before {place}).", hint)
         for table in verdict.recheck:
             if self._ports.source.current(table) != self.ledger.tables[table].table:
-                raise SchemaChanged(f"The columns or keys of {table} changed (before {self.reached}).", hint)
+                raise SchemaChanged(f"The columns or keys of {table} changed (before {place}).", hint)
 
     # Records and questions.
 
@@ -182,10 +200,10 @@ class Leader:
                 self._admit(chunk, attempt, now)
             case AskSplit(table, attempt, _):
                 self._admit_splitter(table, attempt, now)
-            case Beat(attempt, rows, size):
+            case Beat(attempt, rows):
                 if attempt in self._beats:
                     self._beats[attempt] = now
-                    self._progress[attempt] = (rows, size)
+                    self._progress[attempt] = rows
             case Bounds():
                 self._take_bounds(question, now)
             case GaveUp():
@@ -235,9 +253,11 @@ class Leader:
     def _end_holds(self) -> None:
         if self.ledger.wants_binlog_end:
             self.ledger.binlog_end(self._ports.source.binlog_end())
-        self._write(self.ledger.ripe(self.reached))
+        self._write_batches(self.ledger.ripe(self.reached))
 
     def _suspect(self, now: float) -> None:
+        if not self._beats:
+            return
         claims = {attempt for _, attempt in self.ledger.claims()}
         self._beats = {attempt: at for attempt, at in self._beats.items() if attempt in claims}
         self._progress = {attempt: seen for attempt, seen in self._progress.items() if attempt in claims}
@@ -248,20 +268,20 @@ class Leader:
 
     def _finish_fences(self) -> None:
         """A fenced attempt is judged once the state topic was read to its end as of after the fence (rule 7)."""
+        if not self._fencing:
+            return
         self._fencing.update(self._ports.fencer.fenced())
         for chunk, attempt in self.ledger.claims():
             end = self._fencing.get(attempt)
             if end is not None and self._ports.log.position >= end:
-                self._write(self.ledger.fenced(chunk, attempt))
+                self._write_batches(self.ledger.fenced(chunk, attempt))
         claims = {attempt for _, attempt in self.ledger.claims()}
         self._fencing = {attempt: end for attempt, end in self._fencing.items() if attempt in claims}
 
     def _to_split(self, now: float) -> TableId | None:
         if self._splitter and now - self._splitter[2] <= self._policy.split_silence:
             return None
-        for record in self.ledger.unsplit():
-            return record.table.id
-        return None
+        return self.ledger.next_to_split()
 
     def _send_hints(self, now: float) -> None:
         waiting = self.ledger.waiting(self._dispatch.window)
@@ -285,7 +305,7 @@ class Leader:
         return self._ports.sink.pending and (idle or full)
 
     def _position_is_due(self, age: float) -> bool:
-        return self.ledger.moved and age >= self._policy.position_interval
+        return age >= self._policy.position_interval and self.ledger.moved
 
     def _commit(self) -> None:
         self._ports.sink.commit(self.ledger.checkpoint())

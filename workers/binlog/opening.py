@@ -19,7 +19,7 @@ from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.adapters.mysql.stream import BinlogStream
 from shared.adapters.redis.lease import Leases
 from shared.adapters.sqlite.holds import SpillingHold
-from shared.codec import EventDecoder, TableDecoder
+from shared.codec import implementation
 from shared.errors import InvalidJob, SinkRefused, Superseded, Unavailable
 from shared.job.spec import JobSpec
 from shared.machines.ledger import Ledger, StoredState, TableRecord
@@ -186,7 +186,8 @@ def _open_stream(
     context: JobContext, target: MysqlTarget, ledger: Ledger, leases: Leases, wake: Callable[[], None]
 ) -> tuple[BinlogStream, int]:
     options = connections.format_options(context.spec)
-    decoders = {table: TableDecoder(record.table, options) for table, record in ledger.tables.items()}
+    codec = implementation(context.settings.codec)
+    decoders = {table: codec.table_decoder(record.table, options) for table, record in ledger.tables.items()}
     # The same uuid in every tenure: the server then ends a dead predecessor's connection when ours arrives.
     replica_uuid = str(uuid.uuid5(uuid.NAMESPACE_OID, f"headrace.{context.wanted.id}"))
     refusal: Superseded | None = None
@@ -194,7 +195,7 @@ def _open_stream(
         if not leases.use_server_id(str(target), server_id):
             continue
         try:
-            decoder = EventDecoder(decoders.get)
+            decoder = codec.event_decoder(decoders.get)
             return BinlogStream(target, ledger.stream_from, server_id, replica_uuid, decoder, wake), server_id
         except Superseded as error:
             refusal = error

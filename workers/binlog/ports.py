@@ -5,14 +5,14 @@ to MySQL, which are short.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from scheduler.dispatch import Hint
 from shared.machines.ledger import HeldRange, Record
 from shared.model.binlog import Event
-from shared.model.change import ChunkKey
+from shared.model.change import Change, ChunkKey
 from shared.model.orders import Answer, Question
 from shared.model.position import Coordinates
 from shared.model.schema import Table, TableId
@@ -21,8 +21,12 @@ from shared.model.schema import Table, TableId
 class Stream(Protocol):
     """The one binlog connection of the job."""
 
-    def events(self) -> Sequence[Event]:
-        """The events that have arrived, in binlog order; raises when the connection is lost."""
+    def events(self, merge: bool) -> Sequence[Event]:
+        """The events that have arrived, in binlog order; raises when the connection is lost.
+
+        Args:
+            merge: whole transactions that stand next to each other may come as one.
+        """
 
 
 class Sink(Protocol):
@@ -32,7 +36,7 @@ class Sink(Protocol):
     def pending(self) -> bool:
         """True when messages wait for a commit."""
 
-    def write(self, topic: str, key: bytes, value: bytes | None) -> None:
+    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
         """Writes inside the open transaction."""
 
     def commit(self, records: Iterable[Record]) -> None:
@@ -88,6 +92,10 @@ class Hints(Protocol):
         """Sends a hint; losing it is harmless."""
 
 
+#: Makes the reader of a table's keys: from a key in Kafka to its chunk key.
+KeyReaders: TypeAlias = Callable[[Table], Callable[[bytes], ChunkKey]]
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """All of them."""
@@ -99,6 +107,7 @@ class Ports:
     source: Source
     fencer: Fencer
     hints: Hints
+    key_readers: KeyReaders
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -16,13 +17,13 @@ from shared.adapters.redis import client as redis_client
 from shared.adapters.redis import progress
 from shared.adapters.redis.lease import Leases
 from shared.adapters.redis.mail import LeaderMail
-from shared.codec import IMPLEMENTATION
+from shared.codec import implementation, key_reader
 from shared.errors import Superseded, Unavailable
 from shared.machines.ledger import summary
 from shared.model.chunk import ChunkId
 from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, Answer, GaveUp, Question
 from shared.model.schema import TableId
-from shared.runtime import logs
+from shared.runtime import connections, logs
 from shared.runtime.celery_app import make_app
 from workers.binlog.leader import Leader
 from workers.binlog.opening import JobContext, Opened, open_tenure
@@ -118,6 +119,7 @@ class Tenure:
     def __init__(self, context: JobContext, holder: str, stopped: Callable[[], bool]) -> None:
         self._context = context
         self._holder = holder
+        self._codec = implementation(context.settings.codec).name
         self._stopped = stopped
         self._url = context.settings.redis_url.get_secret_value()
         self._redis = redis_client.connect(self._url)
@@ -135,10 +137,11 @@ class Tenure:
         """
         opened = open_tenure(self._context, self._leases, self._wake)
         name = self._context.wanted.name
-        LOG.info("tenure_begins", job=name, epoch=opened.ledger.epoch, server_id=opened.server_id, codec=IMPLEMENTATION)
+        LOG.info("tenure_begins", job=name, epoch=opened.ledger.epoch, server_id=opened.server_id, codec=self._codec)
         mail = RedisMail(self._url, name, self._wake)
         hints = CeleryHints(make_app(self._context.settings), name, self._context.wanted.id)
-        ports = Ports(opened.stream, opened.sink, opened.log, mail, opened.source, opened.fencer, hints)
+        keys = partial(key_reader, options=connections.format_options(self._context.spec))
+        ports = Ports(opened.stream, opened.sink, opened.log, mail, opened.source, opened.fencer, hints, keys)
         policy = Policy(opened.ledger.parallelism, silence=self._context.settings.silence_seconds)
         leader = Leader(opened.ledger, ports, policy)
         try:
@@ -190,13 +193,13 @@ class Tenure:
         running: dict[TableId, int] = {}
         reading = leader.progress()
         for chunk, attempt in ledger.claims():
-            running[chunk.table] = running.get(chunk.table, 0) + reading[attempt][0]
+            running[chunk.table] = running.get(chunk.table, 0) + reading[attempt]
         committed = leader.commit_microseconds / 1e6
         lag = max(0.0, clock.unix_seconds() - committed) if behind and committed else 0.0
         return summary(ledger.tables.values(), ledger.processed, ledger.epoch, running) | {
             "job_id": self._context.wanted.id,
             "leader": self._holder,
-            "codec": IMPLEMENTATION,
+            "codec": self._codec,
             "server_id": opened.server_id,
             "coordinates": str(leader.reached),
             "lag_bytes": behind,

@@ -6,11 +6,11 @@ Any error, fence or unknown commit outcome ends the attempt; its id is never use
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from shared.machines.ledger import DoneMark, Record, encode_record
-from shared.model.change import EncodedRow
+from shared.model.change import Change, EncodedRow
 from shared.model.chunk import ChunkId
 from shared.model.orders import Answer, AskChunk, ReadChunk, Refused
 from shared.model.position import GtidSet
@@ -21,7 +21,7 @@ class AttemptSink(Protocol):
 
     transactional_id: str
 
-    def write(self, topic: str, key: bytes, value: bytes | None) -> None:
+    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
         """Writes inside the attempt's one transaction."""
 
     def commit(self, records: Iterable[Record]) -> None:
@@ -37,7 +37,7 @@ class Desk(Protocol):
     def answer(self, attempt: str) -> Answer | None:
         """The leader's answer, None when none has come yet."""
 
-    def beat(self, attempt: str, rows: int, size: int) -> None:
+    def beat(self, attempt: str, rows: int) -> None:
         """Tells the leader that the attempt is alive; cheap enough for every batch."""
 
 
@@ -56,7 +56,6 @@ class Outcome(NamedTuple):
 
     read: bool
     rows: int = 0
-    bytes: int = 0
     reason: str = ""
 
 
@@ -75,15 +74,13 @@ def attempt_chunk(
     if not isinstance(answer, ReadChunk):
         return Outcome(read=False, reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
     while not reader.executed(answer.low):
-        desk.beat(attempt, 0, 0)
+        desk.beat(attempt, 0)
         yield
-    rows = size = 0
+    rows = 0
     for batch in reader.read(answer):
-        for key, value in batch:
-            sink.write(answer.topic, key, value)
-            size += len(key) + len(value)
+        sink.write_all(answer.topic, batch)
         rows += len(batch)
-        desk.beat(attempt, rows, size)
+        desk.beat(attempt, rows)
         yield
     sink.commit([encode_record(DoneMark(chunk, attempt, rows))])
-    return Outcome(read=True, rows=rows, bytes=size)
+    return Outcome(read=True, rows=rows)

@@ -29,7 +29,7 @@ class RedisDesk:
         self._attempt = attempt
         self._looks = 0
         self._question: Question | None = None
-        self._read = (0, 0)
+        self._rows = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
 
@@ -51,9 +51,9 @@ class RedisDesk:
             self._mail.ask(self._question)
         return self._mail.wait(attempt, 0.5)
 
-    def beat(self, attempt: str, rows: int, size: int) -> None:  # noqa: ARG002 - the desk belongs to one attempt
+    def beat(self, attempt: str, rows: int) -> None:  # noqa: ARG002 - the desk belongs to one attempt
         """Notes how far the attempt is; the thread tells the leader every second."""
-        self._read = (rows, size)
+        self._rows = rows
         if not self._thread.is_alive() and not self._ended.is_set():
             self._thread.start()
 
@@ -76,6 +76,6 @@ class RedisDesk:
     def _beat_on(self) -> None:
         while not self._ended.wait(_BEAT_SECONDS):
             try:
-                self._mail.ask(Beat(self._attempt, *self._read))
+                self._mail.ask(Beat(self._attempt, self._rows))
             except Unavailable as error:
                 LOG.warning("heartbeat_lost", reason=error.message)

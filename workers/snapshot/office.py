@@ -17,6 +17,7 @@ from shared.adapters.kafka.sink import UpsertSink
 from shared.adapters.mysql.session import Session
 from shared.adapters.redis import client as redis_client
 from shared.adapters.redis.mail import WorkerMail
+from shared.codec import implementation
 from shared.errors import HeadraceError, NeedsOperator, Transient
 from shared.job.spec import JobSpec
 from shared.model.chunk import ChunkId
@@ -68,7 +69,8 @@ class Office:
             sink = self._take_sink(spec, job_id)
         attempt = sink.transactional_id
         target = connections.mysql_target(spec)
-        reader = ChunkReader(target, connections.format_options(spec), f"chunk {chunk}")
+        codec = implementation(self.settings.codec)
+        reader = ChunkReader(target, codec, connections.format_options(spec), f"chunk {chunk}")
         try:
             with sink, RedisDesk(self._mail(job), attempt) as desk:
                 try:

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 
 from shared.adapters.mysql.ranges import select_rows
 from shared.adapters.mysql.session import MysqlTarget, Session
-from shared.codec import FormatOptions, SnapshotEncoder
+from shared.codec import Codec, FormatOptions
 from shared.errors import NeedsOperator
 from shared.model.change import EncodedRow
 from shared.model.orders import ReadChunk
 from shared.model.position import GtidSet
-
-#: Raw rows in memory at a time, besides the sink's own bounded buffer; one row may be larger.
-_BATCH_BYTES = 4 * 1024 * 1024
 
 #: How long the server may wait for P before the reader shows a sign of life.
 _WAIT_SECONDS = 1
@@ -24,8 +21,9 @@ class ChunkReader:
     nothing.
     """
 
-    def __init__(self, target: MysqlTarget, options: FormatOptions, purpose: str) -> None:
+    def __init__(self, target: MysqlTarget, codec: Codec, options: FormatOptions, purpose: str) -> None:
         self._target = target
+        self._codec = codec
         self._options = options
         self._purpose = purpose
         self._session: Session | None = None
@@ -39,11 +37,9 @@ class ChunkReader:
 
     def read(self, order: ReadChunk) -> Iterator[list[EncodedRow]]:
         """All rows of the range in one consistent read."""
-        encoder = SnapshotEncoder(order.table, self._options)
+        encoder = self._codec.snapshot_encoder(order.table, self._options)
         sql = select_rows(order.table, encoder.select_expressions, order.range)
-        encode = encoder.encode
-        for batch in self._open().stream(sql, _BATCH_BYTES):
-            yield [encode(row) for row in batch]
+        yield from self._open().stream(sql, encoder)
 
     def close(self) -> None:
         """Ends the connection."""

@@ -7,14 +7,15 @@ librdkafka may not be used across a fork: a sink is made and closed in one proce
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 
 from confluent_kafka import KafkaException, Producer
 
-from shared.adapters.kafka.clients import ClientConfig, client_config, translated
+from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
 from shared.errors import Unavailable
+from shared.model.change import Change
 
 #: A transaction may last this long, which bounds the longest MySQL transaction and the longest chunk. Whoever dies in
 #: one keeps readers waiting only until it is fenced. Kafka's own bound, transaction.max.timeout.ms, is 15 minutes.
@@ -27,7 +28,7 @@ _FULL_BUFFER_SECONDS = 60.0
 _ABORT_SECONDS = 5.0
 
 #: Messages between two looks at delivery reports; a look costs about as much as enqueueing a few messages.
-_POLL_EVERY = 1000
+_POLL_EVERY = 10_000
 
 
 class UpsertSink:
@@ -54,8 +55,7 @@ class UpsertSink:
         self.transactional_id = transactional_id
         self._state_topic = state_topic
         self._open = False
-        self.messages = 0
-        self.bytes = 0
+        self._unpolled = 0
         with translated(f"making producer {transactional_id}"):
             self._producer = Producer(
                 {
@@ -82,24 +82,31 @@ class UpsertSink:
         with translated(f"opening producer {self.transactional_id}"):
             self._producer.init_transactions()
 
-    def write(self, topic: str, key: bytes, value: bytes | None) -> None:
-        """Enqueues an upsert, or with value None a tombstone, in the open transaction; opens one where there is none."""
+    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
+        """Enqueues upserts, or where the value is None tombstones, in the open transaction; opens one where there is
+        none.
+        """
         if not self._open:
             self._begin()
-        with translated(f"writing to topic {topic}"):
-            try:
-                self._producer.produce(topic, value, key)
-            except BufferError:
-                self._wait_for_room(topic, key, value)
-        self.messages += 1
-        self.bytes += len(key) + len(value or b"")
-        if self.messages % _POLL_EVERY == 0:
+        produce = self._producer.produce
+        try:
+            for key, value in changes:
+                try:
+                    produce(topic, value, key)
+                except BufferError:
+                    self._wait_for_room(topic, key, value)
+        except KafkaException as error:
+            raise translate(error.args[0], f"writing to topic {topic}") from None
+        self._unpolled += len(changes)
+        if self._unpolled >= _POLL_EVERY:
             self._producer.poll(0)
+            self._unpolled = 0
 
     def commit(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
         """Writes the state records and commits. Returns when the transaction is durable and visible."""
-        for key, value in records:
-            self.write(self._state_topic, key, value)
+        state = list(records)
+        if state:
+            self.write_all(self._state_topic, state)
         if not self._open:
             return
         with translated(f"committing the transaction of {self.transactional_id}"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from shared.errors import Superseded, Unavailable
+from shared.model.change import Change
 
 
 class Fate(Enum):
@@ -92,16 +93,17 @@ class MemorySink:
         """True when a transaction is open."""
         return self.transactional_id in self._cluster.open
 
-    def write(self, topic: str, key: bytes, value: bytes | None) -> None:
+    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
         """Produces in the open transaction."""
         self._fenced()
         transaction = self._cluster.open.setdefault(self.transactional_id, Transaction(self.transactional_id))
-        self._cluster.topics.setdefault(topic, []).append(Message(key, value, transaction))
+        self._cluster.topics.setdefault(topic, []).extend(Message(*change, transaction) for change in changes)
 
     def commit(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
         """Writes the records and commits, or loses the answer."""
-        for key, value in records:
-            self.write(self._state_topic, key, value)
+        state = list(records)
+        if state:
+            self.write_all(self._state_topic, state)
         self._fenced()
         lost = self._lost()
         if lost == "before":

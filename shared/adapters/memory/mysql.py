@@ -6,16 +6,17 @@ invisible transaction wrote stay locked until it is visible, as row locks do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shared.model.binlog import Event, Heartbeat, RowChanges, TransactionBegin, TransactionEnd
 from shared.model.change import Change
 from shared.model.chunk import KeyRange
-from shared.model.position import Coordinates, Gtid, GtidSet
+from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
 
-SOURCE = "00000000-0000-0000-0000-000000000001"
+#: Transactions come from two servers in turn, as behind a failover or a group of writers.
+_SOURCES = ("00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002")
 _FILE = "binlog.000001"
 _BYTES = 100  # each transaction's length in the binlog
 
@@ -41,6 +42,12 @@ class Commit:
     writes: tuple[Write, ...]
     visible: bool = False
     executed: bool = False
+
+    @property
+    def gtids(self) -> GtidSet:
+        """The transaction's own GTID."""
+        turn, number = self.number % len(_SOURCES), self.number // len(_SOURCES) + 1
+        return GtidSet({_SOURCES[turn]: ((number, number),)})
 
 
 @dataclass(slots=True)
@@ -77,7 +84,7 @@ class MemoryMysql:
         done = GtidSet({})
         for commit in self.binlog:
             if commit.executed:
-                done = done.with_gtid(Gtid(SOURCE, commit.number))
+                done = done.union(commit.gtids)
         return done
 
     def binlog_end(self) -> Coordinates:
@@ -90,30 +97,48 @@ class MemoryMysql:
 
 
 class MemoryStream:
-    """Twin of the binlog stream: sends all transactions that the start set lacks, in binlog order."""
+    """Twin of the binlog stream: sends all transactions that the start set lacks, in binlog order.
 
-    def __init__(self, server: MemoryMysql, start: GtidSet) -> None:
+    Args:
+        server: whose binlog it is.
+        start: the GTID set of the checkpoint.
+        appetite: how many transactions to put together next, where the leader lets it.
+    """
+
+    def __init__(self, server: MemoryMysql, start: GtidSet, appetite: Callable[[], int] = lambda: 1) -> None:
         self._server = server
         self._start = start
+        self._appetite = appetite
         self._next = 0
         self._told = -1
 
-    def events(self) -> Sequence[Event]:
+    def events(self, merge: bool) -> Sequence[Event]:
         """The next transaction's events, or once a heartbeat at the end."""
-        while self._next < len(self._server.binlog):
-            commit = self._server.binlog[self._next]
-            self._next += 1
-            if Gtid(SOURCE, commit.number) not in self._start:
-                return self._events_of(commit)
+        commits = self._take(self._appetite() if merge else 1)
+        if commits:
+            return _events_of(commits)
         if self._told == self._next:
             return []
         self._told = self._next
         return [Heartbeat(_FILE, self._next * _BYTES)]
 
-    def _events_of(self, commit: Commit) -> list[Event]:
-        end = commit.number * _BYTES
-        events: list[Event] = [TransactionBegin(f"{SOURCE}:{commit.number}", end - 70)]
-        for place, (table, row, version) in enumerate(commit.writes):
-            change = Change(table, (row,), key_bytes(row), value_bytes(version))
-            events.append(RowChanges((change,), 0, end - 60 + place))
-        return [*events, TransactionEnd(0, end)]
+    def _take(self, most: int) -> list[Commit]:
+        commits: list[Commit] = []
+        while self._next < len(self._server.binlog) and len(commits) < most:
+            commit = self._server.binlog[self._next]
+            self._next += 1
+            if not self._start.covers(commit.gtids):
+                commits.append(commit)
+        return commits
+
+
+def _events_of(commits: Sequence[Commit]) -> list[Event]:
+    """Several transactions as one, their changes gathered by table: the utmost that the real decoders may do."""
+    gtids, end = GtidSet({}), commits[-1].number * _BYTES
+    gathered: dict[TableId, list[Change]] = {}
+    for commit in commits:
+        gtids = gtids.union(commit.gtids)
+        for table, row, version in commit.writes:
+            gathered.setdefault(table, []).append((key_bytes(row), value_bytes(version)))
+    changes = [RowChanges(table, found, 0, end - 60) for table, found in gathered.items()]
+    return [TransactionBegin(str(gtids), end - 70), *changes, TransactionEnd(0, end)]

@@ -1,7 +1,7 @@
 """The one binlog connection of a job.
 
-mysql-replication opens it (registration, heartbeat, checksum); a thread reads its packets ahead into a bounded queue,
-and the codec's decoder turns them into events. What the library would do besides is shut off: its second connection,
+mysql-replication opens it (registration, heartbeat, checksum); a thread reads its bytes ahead into a bounded queue, and
+the codec's decoder turns them into events, all that have arrived at a time. What the library would do besides is shut off: its second connection,
 its own decoding (which loses compressed transactions and tags) and its silent reconnect to the first GTID set. A lost
 connection is an error here; the next tenure starts from the checkpoint.
 """
@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import pymysql
-from pymysql.connections import Connection
 from pymysqlreplication import BinLogStreamReader
 
 from shared.adapters.mysql.dump import COM_BINLOG_DUMP_GTID, dump_gtid_packet
-from shared.adapters.mysql.session import MysqlTarget, connect_arguments, translated
+from shared.adapters.mysql.result import piece
+from shared.adapters.mysql.session import MysqlTarget, SharedTls, connect_arguments, translated
 from shared.errors import BinlogLost, HeadraceError, Superseded, Unavailable
 from shared.model.binlog import Event
 from shared.model.position import GtidSet
@@ -28,24 +28,36 @@ HEARTBEAT_SECONDS = 1.0
 
 _DEAD_AFTER_SECONDS = 30
 
-#: Packets read ahead, in bytes; the socket's own buffers come on top.
+#: Bytes read ahead; the socket's own buffers come on top.
 _AHEAD_BYTES = 32 * 1024 * 1024
 
-#: Packets decoded in one call of `events`.
-_PACKETS_PER_CALL = 256
+#: Bytes decoded in one call of `events`, about.
+_BYTES_PER_CALL = 2 * 1024 * 1024
 
 _FATAL_READING_BINLOG = 1236
 _SAME_REPLICA = "same server_uuid/server_id"
 
 
 class Decoder(Protocol):
-    """The codec's decoder: one binlog event in, decoded events out."""
+    """The codec's decoder of one connection."""
 
-    def feed(self, packet: bytes) -> list[Event]:
-        """Decodes one event."""
+    @property
+    def more(self) -> bool:
+        """True when a call without data would give more, or raise."""
+
+    @property
+    def ended(self) -> bool:
+        """True when the server ended the stream."""
+
+    @property
+    def refusal(self) -> tuple[int, str] | None:
+        """The error by which the server ended it: its number and text."""
+
+    def feed(self, data: bytes, *, merge: bool = False) -> list[Event]:
+        """The events in the next piece of the connection's bytes."""
 
 
-class _DumpConnection(Connection):
+class _DumpConnection(SharedTls):
     """PyMySQL's connection, whose dump command carries our GTID set."""
 
     start: GtidSet
@@ -93,7 +105,7 @@ class BinlogStream:
         self._target = target
         self._decoder = decoder
         self._wake = wake
-        self._packets: deque[bytes] = deque()
+        self._pieces: deque[bytes] = deque()
         self._ahead = 0
         self._room = threading.Condition()
         self._error: HeadraceError | None = None
@@ -103,20 +115,39 @@ class BinlogStream:
         self._thread = threading.Thread(target=self._read, name="binlog", daemon=True)
         self._thread.start()
 
-    def events(self) -> Sequence[Event]:
-        """The events that have arrived; some may wait for the next call."""
-        events: list[Event] = []
-        for _ in range(_PACKETS_PER_CALL):
-            with self._room:
-                if not self._packets:
-                    break
-                packet = self._packets.popleft()
-                self._ahead -= len(packet)
-                self._room.notify()
-            events += self._decoder.feed(packet)
-        if not events and self._error is not None and not self._packets:
-            raise self._error
+    def events(self, merge: bool) -> Sequence[Event]:
+        """The events that have arrived; some may wait for the next call. With `merge`, adjacent whole transactions may
+        come as one.
+        """
+        more = self._decoder.more
+        data = b"" if more else self._take()
+        events = self._decoder.feed(data, merge=merge) if data or more else []
+        if not events and not self._decoder.more:
+            self._raise_end()
+            if self._error is not None and not self._pieces:
+                raise self._error
         return events
+
+    def _raise_end(self) -> None:
+        if self._decoder.refusal is not None:
+            try:
+                with translated(self._target, "reading the binlog"):
+                    raise pymysql.OperationalError(*self._decoder.refusal)
+            except HeadraceError as error:
+                raise _named(error) from None
+        if self._decoder.ended:
+            raise Unavailable(f"MySQL at {self._target} ended the binlog stream.")
+
+    def _take(self) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        with self._room:
+            while self._pieces and size < _BYTES_PER_CALL:
+                pieces.append(self._pieces.popleft())
+                size += len(pieces[-1])
+            self._ahead -= size
+            self._room.notify()
+        return b"".join(pieces)
 
     def close(self) -> None:
         """Ends the connection and the thread."""
@@ -129,19 +160,17 @@ class BinlogStream:
         try:
             while not self._closed:
                 with translated(self._target, "reading the binlog"):
-                    packet = self._connection._read_packet()
-                if packet.is_eof_packet():
-                    raise Unavailable(f"MySQL at {self._target} ended the binlog stream.")
-                self._put(packet.get_all_data()[1:])
+                    data = piece(self._connection)
+                self._put(data)
         except HeadraceError as error:
-            self._error = _named(error)
+            self._error = error
             self._wake()
 
-    def _put(self, packet: bytes) -> None:
+    def _put(self, data: bytes) -> None:
         with self._room:
             self._room.wait_for(lambda: self._ahead < _AHEAD_BYTES or self._closed)
-            self._packets.append(packet)
-            self._ahead += len(packet)
+            self._pieces.append(data)
+            self._ahead += len(data)
         self._wake()
 
 

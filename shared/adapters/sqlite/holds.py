@@ -6,6 +6,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
+from shared.machines.ledger.holds import in_batches
+from shared.model.change import Change
+
 #: What a dict entry costs besides its bytes.
 _ENTRY_BYTES = 200
 
@@ -34,14 +37,14 @@ class SpillingHold:
         if self._bytes > self._memory_bytes:
             self._spill()
 
-    def events(self) -> Iterator[tuple[bytes, bytes | None]]:
+    def batches(self) -> Iterator[list[Change]]:
         """See `Hold`."""
         if self._file is None:
-            yield from self._events.items()
+            yield from in_batches(self._events.items())
             return
         self._spill()
         with closing(self._file.execute("SELECT key, value FROM held")) as cursor:
-            yield from cursor
+            yield from in_batches(cursor)
 
     def __len__(self) -> int:
         if self._file is None:

@@ -7,5 +7,14 @@ equality tests compare.
 
     snapshot row ── snapshot.py ──> plain form ──┐
                                                  ├── json_text.py ──> key and value
-    binlog event ── events.py ── rows.py ────────┘
+    binlog bytes ── stream.py ── events.py ── rows.py
 """
+
+from shared.codec.interface import Codec
+from shared.codec.reference.rows import TableDecoder
+from shared.codec.reference.snapshot import SnapshotEncoder
+from shared.codec.reference.stream import EventDecoder
+
+CODEC = Codec("python", SnapshotEncoder, TableDecoder, EventDecoder)
+
+__all__ = ["CODEC"]

@@ -14,7 +14,9 @@ import codecs
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache, partial
+from itertools import product
 
+from shared.codec.reference.euc import EUC, euc_decoder
 from shared.errors import UnsupportedType
 from shared.model.schema import Column
 
@@ -36,7 +38,6 @@ _SAME = {
     "gbk": "gbk",
     "sjis": "shift_jis",  # and _TRANSLATED
     "ucs2": "utf_16_be",
-    "ujis": "euc_jp",  # and _TRANSLATED; its user-defined characters are refused
     "utf16": "utf_16_be",
     "utf16le": "utf_16_le",
     "utf32": "utf_32_be",
@@ -47,12 +48,11 @@ _TRANSLATED = {
     "big5": dict(zip("‧﹑¯～⊕⊙∕﹨￥￠￡", "•､‾∼♁☉／＼¥¢£", strict=True)),
     "gb18030": {"\ue7c7": "\u1e3f", "\u1e3f": "\ue7c7"},
     "sjis": {"＼": "\\"},
-    "ujis": {"＼": "\\"},
 }
 
 #: Charsets in which several codes are one character: in a key, only the code that MySQL writes for
 #: it is taken.
-_AMBIGUOUS = frozenset(("armscii8", "cp932", "sjis", "ujis"))
+_AMBIGUOUS = frozenset(("armscii8", "cp932", "eucjpms", "sjis", "ujis"))
 #: MySQL writes the smallest of those codes, but never one of these.
 _NEVER_WRITTEN = {
     "cp932": frozenset((0xED, 0xEE)),  # first bytes of NEC's selection of IBM's characters
@@ -92,6 +92,9 @@ _SINGLE_BYTE: dict[str, tuple[str, dict[int, str]]] = {
     "swe7": ("ascii", {0x40: "É", 0x5B: "ÄÖÅÜ", 0x60: "é", 0x7B: "äöåü" + _HOLE}),
     "tis620": ("tis_620", {}),
 }
+
+
+_KNOWN = _SAME.keys() | _SINGLE_BYTE.keys() | EUC
 
 
 @cache
@@ -142,8 +145,28 @@ def _codes(charset: str) -> Iterator[bytes]:
     yield from (bytes((first,)) for first in range(0x100))
     if charset not in _SINGLE_BYTE:
         yield from (bytes((first, second)) for first in high for second in range(0x30, 0x100))
-    if charset == "ujis":
+    if charset in EUC:
         yield from (bytes((0x8F, second, third)) for second in high for third in high)
+    if charset == "gb18030":  # the codes of the basic plane; those beyond it count up from 0x90308130
+        digits = range(0x30, 0x3A)
+        yield from (bytes(code) for code in product(range(0x81, 0x85), digits, range(0x81, 0xFF), digits))
+
+
+def code_table(charset: str, *, in_key: bool) -> dict[bytes, str]:
+    """Every code of a charset that is neither UTF-8 nor computed (`ucs2` to `utf32`), and its text.
+
+    No code begins another. In a key only the codes that MySQL writes. Of gb18030 without the codes beyond the basic
+    plane, which follow from arithmetic.
+    """
+    if in_key and charset in _AMBIGUOUS:
+        return {code: text for text, code in _written_codes(charset).items()}
+    decode = _decoder(charset)
+    codes: dict[bytes, str] = {}
+    for code in _codes(charset):
+        if not any(code[:size] in codes for size in range(1, len(code))):
+            with suppress(UnicodeDecodeError):
+                codes[code] = decode(code)
+    return codes
 
 
 def _decode_ucs2(raw: bytes) -> str:
@@ -164,7 +187,7 @@ def decoder_of(charset: str | None, where: str, *, in_key: bool = False) -> Deco
     """
     if charset in UTF8:
         return bytes.decode
-    if charset is None or (charset not in _SAME and charset not in _SINGLE_BYTE):
+    if charset not in _KNOWN:
         raise UnsupportedType(
             f"{where}: the character set {charset} cannot be decoded exactly.",
             "Convert the column to utf8mb4 on the source, or exclude the table with tables.exclude.",
@@ -178,6 +201,8 @@ def decoder_of(charset: str | None, where: str, *, in_key: bool = False) -> Deco
 def _decoder(charset: str) -> Decode:
     if charset in _SINGLE_BYTE:
         return partial(_decode_single_byte, _single_byte_table(charset))
+    if charset in EUC:
+        return euc_decoder(charset)
     if charset == "ucs2":
         return _decode_ucs2
     codec = _SAME[charset]

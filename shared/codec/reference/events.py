@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from struct import Struct
 from typing import NamedTuple
 
 import zstandard
@@ -34,6 +35,7 @@ from shared.model.binlog import (
 )
 from shared.model.schema import TableId
 
+_U64 = Struct("<Q")
 _HEADER_BYTES = 19
 _CHECKSUM_BYTES = 4
 _CRC32 = 1
@@ -84,11 +86,11 @@ class _Header(NamedTuple):
     end_position: int
 
 
-class EventDecoder:
-    """Decodes the events of one binlog connection.
+class Events:
+    """Decodes the events of one binlog connection, which `stream` finds in its bytes.
 
     `tables` is asked at every TABLE_MAP which decoder a table has now; None for tables that the job
-    does not want.
+    does not want. Transactions come one by one: this decoder never puts several together.
     """
 
     def __init__(self, tables: Callable[[TableId], TableDecoder | None]) -> None:
@@ -119,8 +121,9 @@ class EventDecoder:
             _PAYLOAD: self._payload,
         }
 
-    def feed(self, packet: bytes) -> list[Event]:
-        """The events that one packet holds: none, one, or those of a whole compressed transaction.
+    def decode(self, packet: bytes) -> Iterator[Event]:
+        """The events that one packet holds: none, one, or those of a whole compressed transaction, which is never
+        whole in memory.
 
         `packet` is one binlog event as COM_BINLOG_DUMP sends it, without the leading OK byte.
 
@@ -129,10 +132,6 @@ class EventDecoder:
             UnsupportedType: a value is not what its column can hold.
             SchemaChanged: a table is not the one that the job knows.
         """
-        return list(self.decode(packet))
-
-    def decode(self, packet: bytes) -> Iterator[Event]:
-        """As `feed`, but one event at a time: a large transaction is never whole in memory."""
         try:
             header = self._header(packet)
             body = self._body(header, packet)
@@ -201,7 +200,7 @@ class EventDecoder:
     # --- the stream itself
 
     def _rotate(self, header: _Header, body: bytes) -> Iterator[Event]:
-        self._position = int.from_bytes(body[:8], "little")
+        self._position = _U64.unpack_from(body)[0]
         self._maps.clear()
         yield Rotate(body[8:].decode(), self._position, header.timestamp, header.end_position)
 
@@ -327,7 +326,7 @@ class EventDecoder:
         changes = bound.changes(header.kind, body, place, len(body))
         if changes:
             self._changed = True
-            yield RowChanges(tuple(changes), header.timestamp, header.end_position)
+            yield RowChanges(bound.table, changes, header.timestamp, header.end_position)
 
     def _partial_update(self, header: _Header, body: bytes) -> Iterator[Event]:
         if self._bound(header, body) is not None:

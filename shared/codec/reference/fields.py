@@ -44,7 +44,7 @@ class Cell(NamedTuple):
 
 def skipped(layout: ColumnLayout) -> Cell:
     """The cell of a hidden column, which is stepped over and never decoded."""
-    return _by_layout(layout)._replace(convert=_nothing)
+    return by_layout(layout)._replace(convert=_nothing)
 
 
 def _nothing(_: object) -> bytes:
@@ -134,7 +134,7 @@ def cell_of(column: Column, layout: ColumnLayout, where: str, *, in_key: bool) -
         UnsupportedType: the column's charset cannot be decoded exactly.
     """
     kind = column.data_type
-    cell = _by_layout(layout)
+    cell = by_layout(layout)
     if kind in _INTEGERS:
         return _integer(_INTEGERS[kind][1], column.unsigned)
     if kind in CHARACTERS:
@@ -167,7 +167,7 @@ def _signed24_digits(raw: bytes) -> bytes:
     return b"%d" % int.from_bytes(raw, "little", signed=True)
 
 
-def _by_layout(layout: ColumnLayout) -> Cell:
+def by_layout(layout: ColumnLayout) -> Cell:
     """The cell as its layout alone tells it: numbers, MySQL's text, else bytes."""
     kind, metadata = layout
     if kind in _FIXED:

@@ -26,13 +26,25 @@ _SIGNED_FIELDS = frozenset((2, 4, 5))
 
 
 class GtidFacts(NamedTuple):
-    """A transaction's GTID as text, and its commit on this server.
+    """A transaction's GTID (the source is `uuid` or `uuid:tag`), and its commit on this server.
 
     The commit is in microseconds since 1970, 0 where it is not told.
     """
 
-    gtid: str
+    source: str
+    number: int
     commit_microseconds: int
+
+    @property
+    def gtid(self) -> str:
+        """As text.
+
+        Raises:
+            ValueError: transactions are numbered from 1.
+        """
+        if self.number < 1:
+            raise ValueError("a GTID has no such number")
+        return f"{self.source}:{self.number}"
 
 
 def plain_gtid(body: bytes) -> GtidFacts:
@@ -44,11 +56,11 @@ def plain_gtid(body: bytes) -> GtidFacts:
     if len(body) < _COMMIT_TIME_AT:
         raise ValueError("a GTID event is cut short")
     uuid = _uuid_text(body[1 : 1 + _UUID_BYTES])
-    number = int.from_bytes(body[_NUMBER_AT : _NUMBER_AT + 8], "little")
+    number = int.from_bytes(body[_NUMBER_AT : _NUMBER_AT + 8], "little", signed=True)
     moment = body[_COMMIT_TIME_AT : _COMMIT_TIME_AT + _COMMIT_TIME_BYTES]
     known = len(moment) == _COMMIT_TIME_BYTES
     microseconds = int.from_bytes(moment, "little") & _COMMIT_TIME_MASK if known else 0
-    return GtidFacts(f"{uuid}:{number}", microseconds)
+    return GtidFacts(uuid, number, microseconds)
 
 
 def tagged_gtid(body: bytes) -> GtidFacts:
@@ -81,7 +93,7 @@ def tagged_gtid(body: bytes) -> GtidFacts:
         else:
             break
     source = f"{_uuid_text(uuid)}:{tag}" if tag else _uuid_text(uuid)
-    return GtidFacts(f"{source}:{number}", microseconds)
+    return GtidFacts(source, number, microseconds)
 
 
 def _uuid_text(uuid: bytes) -> str:

@@ -1,26 +1,23 @@
 """From a column's plain form to JSON: one writer per type, used by both paths.
 
-Law of this file: it is the only place where JSON is spelled, and the same plain form always gives
-the same bytes. Plain forms: numbers without fraction, DECIMAL, YEAR and temporal values are bytes
-of MySQL's own text; FLOAT and DOUBLE are float; characters, ENUM labels and JSON documents are str;
-SET is the int of its bits; BIT, BINARY, BLOB, GEOMETRY and VECTOR are the bytes that MySQL stores.
-NULL is None and never reaches a writer.
+Law of this file: the options of the message format are decided here, once per table, and the same
+plain form always gives the same bytes. Plain forms: numbers without fraction, DECIMAL, YEAR and
+temporal values are bytes of MySQL's own text; FLOAT and DOUBLE are float; characters, ENUM labels
+and JSON documents are str; SET is the int of its bits; BIT, BINARY, BLOB, GEOMETRY and VECTOR are
+the bytes that MySQL stores. NULL is None and never reaches a writer.
 """
 
 from __future__ import annotations
 
-import math
-import re
 import struct
-from binascii import b2a_base64
 from collections.abc import Callable
+from functools import cache
 from operator import itemgetter
 from struct import Struct
 from typing import Any, TypeAlias
 
-import orjson
-
 from shared.codec.options import FormatOptions
+from shared.codec.reference import json_scalars as scalars
 from shared.codec.reference.geometry import geometry_text
 from shared.errors import UnsupportedType
 from shared.model.change import EncodedRow
@@ -43,82 +40,6 @@ GEOMETRIES = frozenset(
     )
 )
 
-_ESCAPE = re.compile(rb"\\(u[0-9a-f]{4}|.)")
-_FLOAT32 = Struct("<f")
-#: Six digits always fit a 4-byte float, and nine always tell it, but below this it has fewer.
-_SMALLEST_NORMAL_FLOAT = 2.0**-126
-
-
-def json_string(text: str) -> bytes:
-    """A JSON string: UTF-8 as it is; only quotes, backslashes and control characters are escaped.
-
-    Control characters are spelled as Jackson does: short forms where JSON has them, else four
-    upper-case digits.
-    """
-    quoted = orjson.dumps(text)
-    return _ESCAPE.sub(_upper_case_escape, quoted) if b"\\u" in quoted else quoted
-
-
-def _upper_case_escape(escape: re.Match[bytes]) -> bytes:
-    letters = escape[1]
-    return escape[0] if len(letters) == 1 else b"\\u" + letters[1:].upper()
-
-
-def json_double(value: float) -> bytes:
-    """The shortest text that reads back equal.
-
-    It has an exponent below 1e-4 and from 1e16 on: `1e+16`, `1e-05`. NaN and the infinities, which
-    only a VECTOR can hold, are quoted as Jackson does.
-    """
-    if math.isfinite(value):
-        return repr(value).encode()
-    return b'"NaN"' if value != value else b'"Infinity"' if value > 0 else b'"-Infinity"'
-
-
-def json_float(value: float) -> bytes:
-    """The shortest text that reads back as the same 4-byte float, spelled like a DOUBLE.
-
-    The value is a 4-byte float held exactly in a Python float.
-    """
-    if not math.isfinite(value):
-        return json_double(value)
-    for digits in range(1 if abs(value) < _SMALLEST_NORMAL_FLOAT else 6, 9):
-        shorter = float(f"{value:.{digits}g}")
-        if _as_float32(shorter) != value:
-            shorter = _next_decimal(value, digits)
-        if _as_float32(shorter) == value:
-            return repr(shorter).encode()
-    return repr(float(f"{value:.9g}")).encode()
-
-
-def _next_decimal(value: float, digits: int) -> float:
-    """For a power of two, the decimal behind the nearest one.
-
-    Above a power of two, floats lie twice as far apart as below. Three of them (2**-96, 2**87,
-    2**90) have a shorter text there; for other values the nearest decimal is the best.
-    """
-    if math.frexp(value)[0] not in (0.5, -0.5):
-        return math.nan
-    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-    units = int(mantissa.replace(".", ""))
-    return float(f"{units + (1 if units > 0 else -1)}e{int(exponent) - digits + 1}")
-
-
-def _as_float32(value: float) -> float:
-    try:
-        narrowed: float = _FLOAT32.unpack(_FLOAT32.pack(value))[0]
-    except OverflowError:  # rounded up past the largest 4-byte float
-        return math.inf
-    return narrowed
-
-
-def json_bytes(value: bytes) -> bytes:
-    """Base64, standard alphabet, padded, no line breaks."""
-    return b'"%b"' % b2a_base64(value, newline=False)
-
-
-#: A month or a day of zero, in MySQL's text of a date.
-_ZERO_PART = b"-00"
 _BOOLEANS = {b"0": b"false", b"1": b"true"}
 
 
@@ -130,35 +51,19 @@ def _one_bit(value: bytes) -> bytes:
     return b"true" if value == b"\x01" else b"false"
 
 
-def _quoted(value: bytes) -> bytes:
-    return b'"%b"' % value
-
-
-def _instant(value: bytes) -> bytes:
-    return b'"%bZ"' % value
-
-
-def _date_or_null(value: bytes) -> bytes:
-    return b"null" if _ZERO_PART in value else b'"%b"' % value
-
-
-def _instant_or_null(value: bytes) -> bytes:
-    return b"null" if _ZERO_PART in value else b'"%bZ"' % value
-
-
 def _geometry(value: bytes) -> bytes:
-    return json_string(geometry_text(value))
+    return scalars.json_string(geometry_text(value))
 
 
 def _vector(value: bytes) -> bytes:
     count, rest = divmod(len(value), 4)
     if rest:
         raise ValueError("a VECTOR is a whole number of 4-byte floats")
-    return b"[%b]" % b",".join(map(json_float, Struct(f"<{count}f").unpack(value)))
+    return b"[%b]" % b",".join(map(scalars.json_float, Struct(f"<{count}f").unpack(value)))
 
 
-def _set_writer(labels: tuple[str, ...]) -> Writer:
-    members = tuple(json_string(label) for label in labels)
+def _array_of_labels(labels: tuple[str, ...]) -> Writer:
+    members = tuple(scalars.json_string(label) for label in labels)
 
     def write(bits: int) -> bytes:
         if bits >> len(members):
@@ -168,52 +73,92 @@ def _set_writer(labels: tuple[str, ...]) -> Writer:
     return write
 
 
-#: None means that the plain form already is JSON.
+def _labels_with_commas(labels: tuple[str, ...]) -> Writer:
+    def write(bits: int) -> bytes:
+        if bits >> len(labels):
+            raise ValueError("a SET holds a member that the schema does not name")
+        return scalars.json_string(",".join(label for place, label in enumerate(labels) if bits >> place & 1))
+
+    return write
+
+
+#: The types that neither options nor keys change. None means that the plain form already is JSON.
 _WRITERS: dict[str, Writer | None] = {
-    **dict.fromkeys(INTEGERS | {"decimal", "year"}),
-    **dict.fromkeys(CHARACTERS | {"enum", "json"}, json_string),
-    **dict.fromkeys(BLOBS | {"binary", "varbinary", "bit"}, json_bytes),
+    **dict.fromkeys(INTEGERS | {"year"}),
+    **dict.fromkeys(CHARACTERS | {"enum"}, scalars.json_string),
     **dict.fromkeys(GEOMETRIES, _geometry),
-    "double": json_double,
-    "float": json_float,
-    "date": _date_or_null,
-    "datetime": _date_or_null,
-    "timestamp": _instant_or_null,
-    "time": _quoted,
+    "double": scalars.json_double,
+    "float": scalars.json_float,
+    "time": scalars.json_quoted,
     "vector": _vector,
 }
 
-#: Key columns keep zero dates as MySQL's text: as null, two keys would become one.
-_KEY_WRITERS: dict[str, Writer] = {"date": _quoted, "datetime": _quoted, "timestamp": _instant}
+
+@cache
+def _writers(options: FormatOptions, in_key: bool) -> dict[str, Writer | None]:
+    """The writers of all types whose name says it all."""
+    standard = options.timestamp_format
+    binary = scalars.json_base64 if options.binary_encoding == "base64" else scalars.json_hex
+    return {
+        **_WRITERS,
+        **dict.fromkeys(BLOBS | {"binary", "varbinary", "bit"}, binary),
+        "date": scalars.json_quoted if in_key else scalars.json_date_or_null,
+        "datetime": scalars.moment_writer(standard, instant=False, in_key=in_key),
+        "decimal": None if options.decimal_as_plain_number else scalars.java_decimal,
+        "json": scalars.json_string if options.json_columns == "string" else str.encode,
+        "timestamp": scalars.moment_writer(standard, instant=True, in_key=in_key),
+    }
 
 
 def writer_of(table: Table, column: Column, options: FormatOptions) -> Writer | None:
     """The column's writer; None when its plain form already is JSON.
 
     Raises:
-        UnsupportedType: the codec does not know the column's type.
+        UnsupportedType: the codec does not know the column's type, or two keys would look alike.
     """
     kind = column.data_type
-    if column.name in table.primary_key and kind in _KEY_WRITERS:
-        return _KEY_WRITERS[kind]
+    in_key = column.name in table.primary_key
+    if in_key:
+        _check_labels(table, column, options)
     if kind == "tinyint" and column.column_type == "tinyint(1)":
         return _boolean if options.treat_tinyint1_as_boolean else None
     if kind == "bit" and column.precision == 1:
         return _one_bit
     if kind == "set":
-        return _set_writer(column.labels)
-    if kind not in _WRITERS:
+        return (_array_of_labels if options.set_encoding == "array" else _labels_with_commas)(column.labels)
+    writers = _writers(options, in_key)
+    if kind not in writers:
         raise UnsupportedType(
             f"{table.id}.{column.name}: the type {column.column_type!r} is not known.",
             "Exclude the table with tables.exclude, or change the column to a type of docs/types.md.",
         )
-    return _WRITERS[kind]
+    return writers[kind]
+
+
+def _check_labels(table: Table, column: Column, options: FormatOptions) -> None:
+    """An empty label looks like none: as a key, two rows would become one."""
+    if "" not in column.labels:
+        return
+    if column.data_type == "enum":
+        raise UnsupportedType(
+            f"{table.id}.{column.name}: an ENUM with an empty label cannot be in a primary key.",
+            "The label looks like MySQL's mark for an invalid value. Exclude the table with tables.exclude.",
+        )
+    if column.data_type == "set" and options.set_encoding == "string":
+        raise UnsupportedType(
+            f"{table.id}.{column.name}: a SET with an empty label cannot be a string in a primary key.",
+            "Set `set.encoding: array`, which tells the empty label from none.",
+        )
+
+
+def _names(columns: tuple[Column, ...]) -> tuple[bytes, ...]:
+    """What stands before each cell: the name and a colon."""
+    return tuple(scalars.json_string(column.name) + b":" for column in columns)
 
 
 def _template(columns: tuple[Column, ...]) -> bytes:
     """A bytes template with one %b per column."""
-    names = (json_string(column.name).replace(b"%", b"%%") for column in columns)
-    return b"{%b}" % b",".join(name + b":%b" for name in names)
+    return b"{%b}" % b",".join(name.replace(b"%", b"%%") + b"%b" for name in _names(columns))
 
 
 def _picker(places: tuple[int, ...]) -> Callable[[list[bytes]], Any]:
@@ -221,18 +166,12 @@ def _picker(places: tuple[int, ...]) -> Callable[[list[bytes]], Any]:
     return itemgetter(*places) if places else lambda _: ()
 
 
-def _utf8_string(raw: bytes) -> bytes:
-    """`json_string(raw.decode())` in one step, for the most common type of all."""
-    quoted = orjson.dumps(raw.decode())
-    return _ESCAPE.sub(_upper_case_escape, quoted) if b"\\u" in quoted else quoted
-
-
 def to_json(read: Callable[[Any], Plain] | None, write: Writer | None) -> Writer | None:
     """From a source's form to JSON: `read` to the plain form, then `write`; None is no change."""
     if read is None or read is bytes:
         return write
-    if read == bytes.decode and write is json_string:
-        return _utf8_string
+    if read == bytes.decode and write is scalars.json_string:
+        return scalars.utf8_string
     if write is None:
         return read  # type: ignore[return-value]  # the plain form is JSON bytes
     return lambda source: write(read(source))
@@ -258,21 +197,22 @@ class RowWriter:
         self.writers = tuple(writer_of(table, column, options) for column in table.columns)
         #: For each key column, in key order, its place in the table.
         self.key_places = tuple(names.index(name) for name in table.primary_key)
+        values = tuple(i for i in range(len(names)) if options.fields_include == "ALL" or i not in self.key_places)
+        columns = tuple(table.columns[i] for i in values)
         self._key_template = _template(table.key_columns)
         self._pick_key = _picker(self.key_places)
-        self._pick_value: Callable[[list[bytes]], Any] = tuple
-        self._value_template = _template(table.columns)
-        if options.fields_include == "EXCEPT_KEY":
-            rest = tuple(i for i in range(len(names)) if i not in self.key_places)
-            self._pick_value = _picker(rest)
-            self._value_template = _template(tuple(table.columns[i] for i in rest))
+        self._value_template = _template(columns)
+        self._pick_value: Callable[[list[bytes]], Any] = tuple if len(values) == len(names) else _picker(values)
+        #: Where each cell of a value is and what stands before it; only where nulls are left out.
+        self._members = tuple(zip(values, _names(columns), strict=True)) if options.ignore_null_fields else None
 
     def row(self, cells: list[bytes]) -> EncodedRow:
         """Key and value, from the JSON of every column in table order."""
-        return EncodedRow(
-            self._key_template % self._pick_key(cells),
-            self._value_template % self._pick_value(cells),
-        )
+        key = self._key_template % self._pick_key(cells)
+        if self._members is None:
+            return key, self._value_template % self._pick_value(cells)
+        members = [name + cells[place] for place, name in self._members if cells[place] != b"null"]
+        return key, b"{%b}" % b",".join(members)
 
     def key(self, cells: list[bytes]) -> bytes:
         """The key, from the JSON of the key columns in key order."""

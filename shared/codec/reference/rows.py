@@ -18,11 +18,9 @@ from shared.codec.options import FormatOptions
 from shared.codec.reference.charsets import charset_of_collation
 from shared.codec.reference.fields import Cell, cell_of, expected_layout, fits, skipped
 from shared.codec.reference.json_text import CHARACTERS, RowWriter, Writer, to_json
-from shared.codec.reference.key_parts import part_reader
 from shared.codec.reference.table_map import ENUM, SET, TableMap, packed_number, parse_table_map
 from shared.errors import SchemaChanged, UnsupportedEvent, UnsupportedType
-from shared.model.change import Change, ChunkKey, EncodedRow, KeyPart
-from shared.model.chunk_key import chunk_key_columns
+from shared.model.change import Change, EncodedRow
 from shared.model.schema import Column, Table
 
 WRITE_ROWS, UPDATE_ROWS, DELETE_ROWS = 30, 31, 32
@@ -103,24 +101,18 @@ class BoundRows:
     """
 
     def __init__(self, table: Table, writer: RowWriter, table_map: TableMap) -> None:
-        places = _matched(table, table_map)
-        _agree(table, table_map, places)
-        self._table = table
+        places = agreed_places(table, table_map)
+        self.table = table.id
         self._writer = writer
         self._cells = tuple(_cells(table, table_map, places))
         #: For each column of the table, its place in the binlog.
         self._places = places
-        converts = [self._cells[place].convert for place in places]
         #: For each column of the table, from the unpacked value to JSON.
         self._steps: tuple[Writer, ...] = tuple(
-            to_json(convert, write) or bytes for convert, write in zip(converts, writer.writers, strict=True)
+            to_json(self._cells[place].convert, write) or bytes
+            for place, write in zip(places, writer.writers, strict=True)
         )
         self._key_steps = tuple(self._steps[place] for place in writer.key_places)
-        #: Of each part of the chunk key, from the unpacked value to the plain form, to the part.
-        self._parts: tuple[tuple[int, Callable[[Any], Any], Callable[[Any], KeyPart]], ...] = tuple(
-            (number, converts[place], part_reader(column))
-            for number, (place, column) in enumerate(zip(writer.key_places, chunk_key_columns(table), strict=False))
-        )
         self._bitmap_width = (len(self._cells) + 7) // 8
         self._plans: dict[bytes, _Plan] = {}
 
@@ -145,7 +137,7 @@ class BoundRows:
         count, place = packed_number(data, place)
         if count != len(self._cells):
             raise SchemaChanged(
-                f"{self._table.id}: a rows event has {count} columns, its table map {len(self._cells)}.",
+                f"{self.table}: a rows event has {count} columns, its table map {len(self._cells)}.",
                 "Read the table's schema again.",
             )
         everything = (1 << count) - 1
@@ -153,43 +145,32 @@ class BoundRows:
             present = int.from_bytes(data[place : place + self._bitmap_width], "little")
             if present & everything != everything:
                 raise UnsupportedEvent(
-                    f"{self._table.id}: a row image in the binlog does not hold all columns.",
+                    f"{self.table}: a row image in the binlog does not hold all columns.",
                     "Set binlog_row_image=FULL, also for the sessions that set their own, and copy the table again.",
                 )
             place += self._bitmap_width
         return place
 
     def _inserts(self, data: bytes, place: int, end: int) -> Iterator[Change]:
-        table = self._table.id
         while place < end:
             values, plan, place = self._image(data, place, end)
-            chunk_key = self._chunk_key(values, plan)
-            yield Change(table, chunk_key, *self._row(values, plan))
+            yield self._row(values, plan)
 
     def _deletes(self, data: bytes, place: int, end: int) -> Iterator[Change]:
         while place < end:
             values, plan, place = self._image(data, place, end)
-            yield self._tombstone(values, plan)
+            yield self._key(values, plan), None
 
     def _updates(self, data: bytes, place: int, end: int) -> Iterator[tuple[Change, ...]]:
-        table = self._table.id
         while place < end:
             old_values, old_plan, place = self._image(data, place, end)
             values, plan, place = self._image(data, place, end)
-            chunk_key = self._chunk_key(values, plan)
-            upsert = Change(table, chunk_key, *self._row(values, plan))
+            upsert = self._row(values, plan)
             if [old_values[i] for i in old_plan.keys] == [values[i] for i in plan.keys]:
                 yield (upsert,)
                 continue
-            tombstone = self._tombstone(old_values, old_plan)
-            yield (upsert,) if tombstone.key == upsert.key else (tombstone, upsert)
-
-    def _tombstone(self, values: list[Any], plan: _Plan) -> Change:
-        return Change(self._table.id, self._chunk_key(values, plan), self._key(values, plan), None)
-
-    def _chunk_key(self, values: list[Any], plan: _Plan) -> ChunkKey:
-        keys = plan.keys
-        return tuple([part(convert(values[keys[i]])) for i, convert, part in self._parts])
+            old_key = self._key(old_values, old_plan)
+            yield (upsert,) if old_key == upsert[0] else ((old_key, None), upsert)
 
     def _key(self, values: list[Any], plan: _Plan) -> bytes:
         return self._writer.key([step(values[i]) for step, i in zip(self._key_steps, plan.keys, strict=True)])
@@ -256,6 +237,17 @@ def _segments(
             codes = ""
     shape = Struct("<" + codes)
     yield shape.unpack_from, shape.size, 0
+
+
+def agreed_places(table: Table, table_map: TableMap) -> tuple[int, ...]:
+    """For each column of the table, its place in the binlog.
+
+    Raises:
+        SchemaChanged: the table in the binlog is not the schema's.
+    """
+    places = _matched(table, table_map)
+    _agree(table, table_map, places)
+    return places
 
 
 def _matched(table: Table, table_map: TableMap) -> tuple[int, ...]:

@@ -26,6 +26,8 @@ from shared.codec.reference.key_parts import (
     quoted_name,
     sql_literal,
 )
+from shared.codec.reference.packets import Packets
+from shared.codec.reference.table_map import packed_number
 from shared.errors import SchemaChanged, UnsupportedType
 from shared.model.change import ChunkKey, EncodedRow
 from shared.model.chunk_key import chunk_key_columns
@@ -37,6 +39,9 @@ __all__ = [
     "parse_chunk_key",
     "sql_literal",
 ]
+
+
+_NULL = 0xFB
 
 
 def select_expression(column: Column) -> str:
@@ -89,14 +94,18 @@ def _parser(table: Table, column: Column) -> Callable[[bytes], Plain] | None:
 
 
 class SnapshotEncoder:
-    """Encodes rows of one table.
+    """Encodes the rows of one result set of one table.
 
     Raises:
         UnsupportedType: a column's type or charset is not known, or the table has no primary key.
     """
 
+    #: How the rows must be asked for: their text needs the least work in Python.
+    protocol = "text"
+
     def __init__(self, table: Table, options: FormatOptions) -> None:
         self._table = table
+        self._packets = Packets()
         self._writer = RowWriter(table, options)
         steps = [
             to_json(_parser(table, column), write)
@@ -108,6 +117,37 @@ class SnapshotEncoder:
         #: One SQL expression per column, in table order.
         self.select_expressions: tuple[str, ...] = tuple(map(select_expression, table.columns))
 
+    def check(self, types: Sequence[int]) -> None:
+        """Compares the result set's columns with the schema.
+
+        Raises:
+            SchemaChanged: they differ in number.
+        """
+        if len(types) != self._width:
+            raise self._changed(len(types))
+
+    def feed(self, data: bytes) -> list[EncodedRow]:
+        """The rows that are whole now, of the next piece of the connection's bytes behind the column definitions.
+
+        Raises:
+            UnsupportedType: a cell is not what its column can hold.
+        """
+        encode = self.encode
+        try:
+            return [encode(cells_of(packet)) for packet in self._packets.feed(data)]
+        except VALUE_ERRORS as error:
+            raise undecodable(self._table, error) from None
+
+    @property
+    def ended(self) -> bool:
+        """True when the last row has come."""
+        return self._packets.ended
+
+    @property
+    def refusal(self) -> tuple[int, str] | None:
+        """The error by which the server ended the result: its number and text."""
+        return self._packets.refusal
+
     def encode(self, row: Sequence[bytes | None]) -> EncodedRow:
         """Key and value of one row, whose cells stand in the order of `select_expressions`.
 
@@ -117,10 +157,7 @@ class SnapshotEncoder:
         """
         cells: list[Any] = list(row)
         if len(cells) != self._width:
-            raise SchemaChanged(
-                f"{self._table.id}: a row has {len(cells)} columns, the schema {self._width}.",
-                "Read the table's schema again.",
-            )
+            raise self._changed(len(cells))
         try:
             for place, step in self._steps:
                 cell = cells[place]
@@ -131,6 +168,36 @@ class SnapshotEncoder:
             return self._writer.row(cells)
         except VALUE_ERRORS as error:
             raise undecodable(self._table, error) from None
+
+    def _changed(self, columns: int) -> SchemaChanged:
+        return SchemaChanged(
+            f"{self._table.id}: a result has {columns} columns, the schema {self._width}.",
+            "Read the table's schema again.",
+        )
+
+
+def cells_of(packet: bytes) -> list[bytes | None]:
+    """The cells of a row in the text protocol, each behind its length-encoded length; 0xFB is NULL.
+
+    Raises:
+        ValueError: the row is cut short.
+    """
+    cells: list[bytes | None] = []
+    append = cells.append
+    place, end = 0, len(packet)
+    while place < end:
+        length = packet[place]
+        place += 1
+        if length == _NULL:
+            append(None)
+            continue
+        if length > _NULL:
+            length, place = packed_number(packet, place - 1)
+        append(packet[place : place + length])
+        place += length
+    if place != end:
+        raise ValueError("a row is cut short")
+    return cells
 
 
 def undecodable(table: Table, error: Exception) -> UnsupportedType:

@@ -16,8 +16,9 @@ Laws. Everything but `begin`, `absorb` and `end` happens between MySQL transacti
 one. Durable is only what `checkpoint` returned and the leader committed; grants leave the machine after that commit.
 """
 
+from shared.machines.ledger.chunks import Grant, HeldRange, HeldRanges, Refusal
 from shared.machines.ledger.holds import Hold, MemoryHold
-from shared.machines.ledger.ledger import Grant, HeldRange, Ledger, Refusal
+from shared.machines.ledger.ledger import Batch, Ledger
 from shared.machines.ledger.records import (
     ChunkRecord,
     DoneMark,
@@ -31,10 +32,12 @@ from shared.machines.ledger.records import (
 from shared.machines.ledger.summary import summary
 
 __all__ = [
+    "Batch",
     "ChunkRecord",
     "DoneMark",
     "Grant",
     "HeldRange",
+    "HeldRanges",
     "Hold",
     "Ledger",
     "MemoryHold",

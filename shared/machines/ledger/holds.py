@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Protocol
+
+from shared.model.change import Change
+
+#: Events that leave a hold together.
+_BATCH_EVENTS = 10_000
 
 
 class Hold(Protocol):
@@ -12,8 +18,8 @@ class Hold(Protocol):
     def put(self, key: bytes, value: bytes | None) -> None:
         """Keeps this event and forgets an earlier one of the same key."""
 
-    def events(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """The last event of each key, in no promised order."""
+    def batches(self) -> Iterator[list[Change]]:
+        """The last event of each key, in no promised order, some at a time."""
 
     def __len__(self) -> int:
         """How many keys are held."""
@@ -32,9 +38,9 @@ class MemoryHold:
         """See `Hold`."""
         self._events[key] = value
 
-    def events(self) -> Iterator[tuple[bytes, bytes | None]]:
+    def batches(self) -> Iterator[list[Change]]:
         """See `Hold`."""
-        yield from self._events.items()
+        return in_batches(self._events.items())
 
     def __len__(self) -> int:
         return len(self._events)
@@ -42,3 +48,10 @@ class MemoryHold:
     def close(self) -> None:
         """See `Hold`."""
         self._events.clear()
+
+
+def in_batches(events: Iterable[Change]) -> Iterator[list[Change]]:
+    """The same events, some at a time."""
+    rest = iter(events)
+    while batch := list(islice(rest, _BATCH_EVENTS)):
+        yield batch

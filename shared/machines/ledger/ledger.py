@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from itertools import islice, pairwise
-from typing import NamedTuple, TypeVar
+from typing import TypeAlias
 
 from shared.errors import Bug
+from shared.machines.ledger.chunks import ChunkState, Grant, HeldChunk, HeldRange, HeldRanges, Refusal
 from shared.machines.ledger.holds import Hold
 from shared.machines.ledger.records import (
     ChunkRecord,
@@ -22,57 +23,11 @@ from shared.machines.ledger.records import (
 )
 from shared.model.change import Change, ChunkKey
 from shared.model.chunk import ChunkId, KeyRange
-from shared.model.position import Coordinates, Gtid, GtidSet
+from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
 
-T = TypeVar("T")
-
-
-class ChunkState(Enum):
-    """Where a chunk stands; see the package's docstring for who moves it."""
-
-    WAITING = "waiting"
-    CLAIMED = "claimed"
-    READ = "read"
-    DRAINING = "draining"
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """A chunk that is not released. `hold`, `since` and `attempt` exist from the claim on."""
-
-    id: ChunkId
-    range: KeyRange
-    state: ChunkState = ChunkState.WAITING
-    attempt: str | None = None
-    since: GtidSet | None = None
-    hold: Hold | None = None
-    rows: int = 0
-    target: Coordinates | None = None
-
-
-class Grant(NamedTuple):
-    """`go(P)`: the attempt may read its chunk once the server has executed `low`. Only sent after the commit."""
-
-    chunk: ChunkId
-    attempt: str
-    range: KeyRange
-    low: GtidSet
-
-
-class Refusal(NamedTuple):
-    """The attempt may not read: the hint was stale, doubled or early."""
-
-    chunk: ChunkId
-    attempt: str
-    reason: str
-
-
-class HeldRange(NamedTuple):
-    """A range whose events are kept back, for the server to place character keys in."""
-
-    number: int
-    range: KeyRange
+#: Changes that go out of a hold, and the table that they belong to.
+Batch: TypeAlias = tuple[TableId, list[Change]]
 
 
 class Ledger:
@@ -106,10 +61,13 @@ class Ledger:
         self._server_uuid = server_uuid
         self.parallelism = parallelism
         self._new_hold = new_hold
-        self._gtid: Gtid | None = None
+        self._gtids: GtidSet | None = None
         self._replayed = False
-        self._waiting: dict[ChunkId, _Chunk] = {}
-        self._held: dict[TableId, dict[ChunkId, _Chunk]] = {}
+        # Linked lists: what is taken from the front leaves no gap there for the next look to walk over.
+        self._waiting: OrderedDict[ChunkId, KeyRange] = OrderedDict()
+        self._unsplit = OrderedDict.fromkeys(r.table.id for r in state.tables.values() if not r.split_done)
+        self._held: dict[TableId, dict[int, HeldChunk]] = {}
+        self._ranges: dict[TableId, HeldRanges] = {}
         self._dirty: dict[bytes, bytes | None] = {}
         self._grants: list[Grant] = []
         for record in state.chunks.values():
@@ -119,14 +77,17 @@ class Ledger:
                 self._put_table(table)
         self._stored: tuple[GtidSet, int] | None = None
         self.stream_from = self._resume_position()
+        self._to_replay = self.processed.minus(self.stream_from)
 
     def _restore(self, record: ChunkRecord, state: StoredState) -> None:
         if record.released:
             return
-        chunk = _Chunk(record.chunk, record.range, attempt=record.attempt, since=record.since)
         if record.attempt is None:
-            self._waiting[chunk.id] = chunk
+            self._waiting[record.chunk] = record.range
             return
+        if record.since is None:
+            raise Bug(f"The stored claim of {record.chunk} does not say where its hold began.")
+        chunk = HeldChunk(record.chunk, record.range, record.attempt, record.since, self._new_hold())
         mark = state.done.get((record.chunk, record.attempt))
         chunk.state = ChunkState.DRAINING if mark is None else ChunkState.READ
         chunk.rows = 0 if mark is None else mark.rows
@@ -136,62 +97,93 @@ class Ledger:
         """min(R, h) of rule 8: from here a new leader reads the binlog again."""
         position = self.processed
         for chunk in self.held_chunks():
-            position = position.intersection(_required(chunk.since))
+            position = position.intersection(chunk.since)
         return position
 
     # The stream: begin, absorb*, end.
 
-    def begin(self, gtid: Gtid) -> None:
-        """A MySQL transaction starts. One that R covers is read again only for the holds that began before it."""
+    @property
+    def replaying(self) -> bool:
+        """True until the stream has shown again all that R covered when the tenure began."""
+        return bool(self._to_replay)
+
+    def begin(self, gtids: GtidSet) -> None:
+        """MySQL transactions start: one, or several that were put together. Those that R covers are read again only
+        for the holds that began before them.
+        """
         self._between_transactions()
-        self._gtid = gtid
-        self._replayed = gtid in self.processed
+        self._replayed = self.processed.intersects(gtids)
+        if self._replayed:
+            self._check_replay(gtids)
+        self._gtids = gtids
 
-    def held_ranges(self, table: TableId) -> list[HeldRange]:
-        """The ranges of this table whose events are kept back now; empty means that no key needs a place."""
-        return [HeldRange(chunk.id.number, chunk.range) for chunk in self._held.get(table, {}).values()]
+    def _check_replay(self, gtids: GtidSet) -> None:
+        """What is new to a job is newer than all its holds; what is read again may be older than some of them."""
+        if not self.processed.covers(gtids):
+            raise Bug(f"{gtids} were put together, but only some of them are new.")
+        for chunk in self.held_chunks():
+            if chunk.since.intersects(gtids) and not chunk.since.covers(gtids):
+                raise Bug(f"{gtids} were put together, but the hold of {chunk.id} began between them.")
 
-    def absorb(self, changes: Sequence[Change], places: Sequence[int | None] | None = None) -> Sequence[Change]:
+    def held_ranges(self, table: TableId) -> HeldRanges | None:
+        """The ranges of this table whose events are kept back now; None means that no key needs a place."""
+        held = self._held.get(table)
+        if held is None:
+            return None
+        if table not in self._ranges:
+            self._ranges[table] = HeldRanges(HeldRange(number, chunk.range) for number, chunk in held.items())
+        return self._ranges[table]
+
+    def absorb(
+        self, table: TableId, changes: Sequence[Change], places: Sequence[int | None] | None = None
+    ) -> Sequence[Change]:
         """Takes changes of one table and returns those to write now; the others are held or already written.
 
         Args:
-            changes: in binlog order, all of one table.
-            places: for each change the number of the held chunk that it falls into, as the server sorts it; None
-                where Python sorts as the server does.
+            table: whose changes they are.
+            changes: in binlog order.
+            places: for each change the number of the held chunk that it falls into, None for none; without places no
+                range of the table is held, and no change is looked at.
 
         """
-        if self._gtid is None:
+        if self._gtids is None:
             raise Bug("A change arrived outside a transaction.")
-        held = self._held.get(changes[0].table) if changes else None
-        if not held:
-            return () if self._replayed else changes
-        return [
-            change
-            for index, change in enumerate(changes)
-            if not self._keep_back(change, held, places[index] if places is not None else _place(held, change))
-        ]
+        if places is not None:
+            return self._divide(table, changes, places)
+        if table in self._held:
+            raise Bug(f"Changes of {table} came without their places, but some of its ranges are held.")
+        return () if self._replayed else changes
 
-    def _keep_back(self, change: Change, held: dict[ChunkId, _Chunk], place: int | None) -> bool:
+    def _divide(self, table: TableId, changes: Sequence[Change], places: Sequence[int | None]) -> Sequence[Change]:
         """Rule 3: an event of a held range waits, unless it is older than the hold."""
-        chunk = None if place is None else held.get(ChunkId(change.table, place))
-        if chunk is None:
-            return self._replayed
-        if _required(self._gtid) in _required(chunk.since):
-            return True  # what `since` covers was written before the claim
-        _required(chunk.hold).put(change.key, change.value)
-        return True
+        holds = {number: self._put_of(chunk) for number, chunk in self._held.get(table, {}).items()}
+        now: list[Change] = []
+        for change, place in zip(changes, places, strict=True):
+            if place is None:
+                now.append(change)
+            else:
+                holds[place](*change)
+        return () if self._replayed else now
+
+    def _put_of(self, chunk: HeldChunk) -> Callable[[bytes, bytes | None], None]:
+        # What `since` covers was written before the claim. Only what is read again can be so old.
+        if self._replayed and chunk.since.covers(self._required_gtids()):
+            return _drop
+        return chunk.hold.put
 
     def end(self) -> None:
-        """The MySQL transaction is whole: R grows by it."""
-        if self._gtid is None:
-            raise Bug("A transaction ended that had not begun.")
-        self.processed = self.processed.with_gtid(self._gtid)
-        self._gtid = None
+        """The MySQL transactions are whole: R grows by them."""
+        gtids = self._required_gtids()
+        if not self._replayed:
+            self.processed = self.processed.union(gtids)
+        elif self._to_replay:
+            self._to_replay = self._to_replay.minus(gtids)
+        self._gtids = None
 
     @property
     def in_transaction(self) -> bool:
         """True between `begin` and `end`: no commit, claim or release now."""
-        return self._gtid is not None
+        return self._gtids is not None
 
     # Splitting.
 
@@ -207,51 +199,55 @@ class Ledger:
         record = self.tables.get(table)
         if record is None or record.split_done or record.split_at != after:
             return False
-        for lower, upper in pairwise([after, *bounds, *([None] if finished else [])]):
-            chunk = _Chunk(ChunkId(table, record.chunks), KeyRange(lower, upper))
-            self._waiting[chunk.id] = chunk
-            self._put_chunk(chunk)
-            record = replace(record, chunks=record.chunks + 1)
-        self._put_table(replace(record, split_at=bounds[-1] if bounds else after, split_done=finished))
+        ends = [after, *bounds, *([None] if finished else [])]
+        for number, (lower, upper) in enumerate(pairwise(ends), record.chunks):
+            chunk = ChunkId(table, number)
+            self._waiting[chunk] = KeyRange(lower, upper)
+            self._put(ChunkRecord(chunk, self._waiting[chunk]))
+        split_at, chunks = bounds[-1] if bounds else after, record.chunks + len(ends) - 1
+        self._put_table(replace(record, chunks=chunks, split_at=split_at, split_done=finished))
+        if finished:
+            del self._unsplit[table]
         return True
 
-    def unsplit(self) -> list[TableRecord]:
-        """Tables whose splitter has not finished, in the order in which they were added."""
-        return [record for record in self.tables.values() if not record.split_done]
+    def next_to_split(self) -> TableId | None:
+        """The first table, in the order in which they were added, whose splitter has not finished."""
+        return next(iter(self._unsplit), None)
 
     # Chunks.
 
     def ask(self, chunk_id: ChunkId, attempt: str) -> Refusal | None:
         """Rule 2, admission. None means granted: the grant comes out of `committed`, when the claim is durable."""
         self._between_transactions()
-        chunk = self._waiting.get(chunk_id)
-        if chunk is None:
+        if chunk_id not in self._waiting:
             return Refusal(chunk_id, attempt, "not waiting")
         if self.claimed >= self.parallelism:
             return Refusal(chunk_id, attempt, "parallelism reached")
-        del self._waiting[chunk_id]
-        chunk.state, chunk.attempt, chunk.since = ChunkState.CLAIMED, attempt, self.processed
+        chunk = HeldChunk(chunk_id, self._waiting.pop(chunk_id), attempt, self.processed, self._new_hold())
         self._start_hold(chunk)
-        self._put_chunk(chunk)
+        self._put(ChunkRecord(chunk_id, chunk.range, attempt, chunk.since))
         self._grants.append(Grant(chunk_id, attempt, chunk.range, self.processed))
         return None
 
     def done(self, chunk_id: ChunkId, attempt: str, rows: int) -> None:
         """A committed done-mark was read from the state topic (rule 5)."""
-        self._between_transactions()
-        chunk = self._held.get(chunk_id.table, {}).get(chunk_id)
-        if chunk and chunk.attempt == attempt and chunk.state is ChunkState.CLAIMED:
+        chunk = self._claimed(chunk_id, attempt)
+        if chunk:
             chunk.state, chunk.rows = ChunkState.READ, rows
 
-    def fenced(self, chunk_id: ChunkId, attempt: str) -> Iterator[Change]:
+    def fenced(self, chunk_id: ChunkId, attempt: str) -> Iterator[Batch]:
         """Rule 7: the id is fenced and the state topic was read to its end as of after the fence. Without a done-mark
         the chunk waits again and its held events go out now. The caller writes all that this yields.
         """
-        self._between_transactions()
-        chunk = self._held.get(chunk_id.table, {}).get(chunk_id)
-        if chunk and chunk.attempt == attempt and chunk.state is ChunkState.CLAIMED:
+        chunk = self._claimed(chunk_id, attempt)
+        if chunk:
             yield from self._let_go(chunk)
             self._wait_again(chunk)
+
+    def _claimed(self, chunk_id: ChunkId, attempt: str) -> HeldChunk | None:
+        self._between_transactions()
+        chunk = self._held.get(chunk_id.table, {}).get(chunk_id.number)
+        return chunk if chunk and chunk.attempt == attempt and chunk.state is ChunkState.CLAIMED else None
 
     @property
     def wants_binlog_end(self) -> bool:
@@ -263,7 +259,7 @@ class Ledger:
         for chunk in self._ending():
             chunk.target = chunk.target or end
 
-    def ripe(self, reached: Coordinates) -> Iterator[Change]:
+    def ripe(self, reached: Coordinates) -> Iterator[Batch]:
         """The held events of every chunk whose hold ends at or before the place that the stream has reached. The
         caller writes all that this yields.
         """
@@ -313,24 +309,24 @@ class Ledger:
     @property
     def claimed(self) -> int:
         """How many chunks are being read."""
-        return len(self.claims())
+        return sum(chunk.state is ChunkState.CLAIMED for chunk in self.held_chunks())
 
     def claims(self) -> list[tuple[ChunkId, str]]:
         """The chunks that are being read, with their attempts."""
-        return [(c.id, _required(c.attempt)) for c in self.held_chunks() if c.state is ChunkState.CLAIMED]
+        return [(c.id, c.attempt) for c in self.held_chunks() if c.state is ChunkState.CLAIMED]
 
     def waiting(self, limit: int) -> list[ChunkId]:
         """The first waiting chunks."""
         return list(islice(self._waiting, limit))
 
-    def held_chunks(self) -> Iterator[_Chunk]:
+    def held_chunks(self) -> Iterator[HeldChunk]:
         """Chunks whose events are kept back. At most a few: claims are capped, releases follow soon."""
         for chunks in self._held.values():
             yield from chunks.values()
 
     def held_events(self) -> int:
         """How many events are kept back."""
-        return sum(len(_required(chunk.hold)) for chunk in self.held_chunks())
+        return sum(len(chunk.hold) for chunk in self.held_chunks())
 
     @property
     def snapshot_done(self) -> bool:
@@ -339,56 +335,53 @@ class Ledger:
 
     # Inside.
 
-    def _ending(self) -> list[_Chunk]:
-        return [c for c in self.held_chunks() if c.state in (ChunkState.READ, ChunkState.DRAINING)]
+    def _ending(self) -> list[HeldChunk]:
+        return [c for c in self.held_chunks() if c.state is not ChunkState.CLAIMED]
 
-    def _start_hold(self, chunk: _Chunk) -> None:
-        chunk.hold = self._new_hold()
-        self._held.setdefault(chunk.id.table, {})[chunk.id] = chunk
+    def _start_hold(self, chunk: HeldChunk) -> None:
+        self._held.setdefault(chunk.id.table, {})[chunk.id.number] = chunk
+        self._ranges.pop(chunk.id.table, None)
 
-    def _let_go(self, chunk: _Chunk) -> Iterator[Change]:
-        hold = _required(chunk.hold)
-        for key, value in hold.events():
-            yield Change(chunk.id.table, (), key, value)
-        hold.close()
-        held = self._held[chunk.id.table]
-        del held[chunk.id]
-        if not held:
-            del self._held[chunk.id.table]
+    def _let_go(self, chunk: HeldChunk) -> Iterator[Batch]:
+        table, number = chunk.id
+        for batch in chunk.hold.batches():
+            yield table, batch
+        chunk.hold.close()
+        del self._held[table][number]
+        self._ranges.pop(table, None)
+        if not self._held[table]:
+            del self._held[table]
 
-    def _wait_again(self, chunk: _Chunk) -> None:
-        self._waiting[chunk.id] = again = _Chunk(chunk.id, chunk.range)
-        self._put_chunk(again)
+    def _wait_again(self, chunk: HeldChunk) -> None:
+        self._waiting[chunk.id] = chunk.range
+        self._put(ChunkRecord(chunk.id, chunk.range))
 
-    def _release(self, chunk: _Chunk) -> None:
+    def _release(self, chunk: HeldChunk) -> None:
         record = self.tables[chunk.id.table]
         record = replace(record, released=record.released + 1, rows=record.rows + chunk.rows)
         self._put(ChunkRecord(chunk.id, chunk.range, released=True))
-        self._dirty[done_key_bytes(chunk.id, _required(chunk.attempt))] = None
+        self._dirty[done_key_bytes(chunk.id, chunk.attempt)] = None
         if record.live:  # its chunks have nothing more to say
-            self._dirty |= {chunk_key_bytes(ChunkId(chunk.id.table, n)): None for n in range(record.chunks)}
+            for number in range(record.chunks):
+                self._dirty[chunk_key_bytes(ChunkId(chunk.id.table, number))] = None
         self._put_table(record)
 
     def _put_table(self, record: TableRecord) -> None:
         self.tables[record.table.id] = record
         self._put(record)
 
-    def _put_chunk(self, chunk: _Chunk) -> None:
-        self._put(ChunkRecord(chunk.id, chunk.range, chunk.attempt, chunk.since))
-
     def _put(self, record: TableRecord | ChunkRecord) -> None:
         self._dirty.update([encode_record(record)])
 
+    def _required_gtids(self) -> GtidSet:
+        if self._gtids is None:
+            raise Bug("A transaction ended that had not begun.")
+        return self._gtids
+
     def _between_transactions(self) -> None:
-        if self._gtid is not None:
+        if self._gtids is not None:
             raise Bug("The ledger may only decide about chunks between transactions.")
 
 
-def _place(held: dict[ChunkId, _Chunk], change: Change) -> int | None:
-    return next((chunk.id.number for chunk in held.values() if chunk.range.holds(change.chunk_key)), None)
-
-
-def _required(value: T | None) -> T:
-    if value is None:
-        raise Bug("A held chunk lacks its claim.")
-    return value
+def _drop(key: bytes, value: bytes | None) -> None:
+    """What is not held, in place of a hold's `put`."""

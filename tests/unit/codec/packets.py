@@ -7,11 +7,12 @@ the snapshot path made of the same rows afterwards.
 import json
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.codec import EventDecoder, FormatOptions, TableDecoder
-from shared.model.binlog import RowChanges
+from shared.codec import NATIVE, PYTHON, Codec, FormatOptions
+from shared.model.binlog import Event, RowChanges
 from shared.model.schema import Column, Table, TableId, table_from_json
 
 FORMAT, ROTATE, QUERY, XID, TABLE_MAP, WRITE, UPDATE, DELETE, GTID = (
@@ -26,6 +27,9 @@ FORMAT, ROTATE, QUERY, XID, TABLE_MAP, WRITE, UPDATE, DELETE, GTID = (
     33,
 )
 CRC32, NO_CHECKSUM = 1, 0
+
+#: Every implementation that there is.
+CODECS = [codec for codec in (PYTHON, NATIVE) if codec is not None]
 
 #: The table that hand-made packets speak of.
 TABLE = Table(
@@ -90,10 +94,39 @@ def query(sql: str, database: str = "shop") -> bytes:
     return event(QUERY, body)
 
 
-def decoder(*tables: Table, options: FormatOptions | None = None, started: bool = True) -> EventDecoder:
+def framed(packet: bytes, chunk: int = 0xFFFFFF) -> bytes:
+    """The packet as the connection sends it: behind an OK byte, in protocol packets."""
+    payload = b"\0" + packet
+    parts = [payload[at : at + chunk] for at in range(0, len(payload) + (len(payload) % chunk == 0), chunk)]
+    return b"".join(len(part).to_bytes(3, "little") + b"\7" + part for part in parts)
+
+
+class Fed:
+    """A decoder that takes packets one at a time."""
+
+    def __init__(self, codec: Codec, tables: Callable[[TableId], Any]) -> None:
+        self.codec = codec
+        self.decoder = codec.event_decoder(tables)
+
+    def feed(self, packet: bytes) -> list[Event]:
+        """All events of one packet."""
+        events = self.decoder.feed(framed(packet))
+        while self.decoder.more:
+            events += self.decoder.feed(b"")
+        return events
+
+
+class UnderTest:
+    """The implementation that the running test is about; a fixture of each test module sets it."""
+
+    codec: Codec = PYTHON
+
+
+def decoder(*tables: Table, options: FormatOptions | None = None, started: bool = True) -> Fed:
     """A decoder that wants these tables and, once started, is inside a transaction."""
-    wanted = {table.id: TableDecoder(table, options or FormatOptions()) for table in tables}
-    made = EventDecoder(wanted.get)
+    codec = UnderTest.codec
+    wanted = {table.id: codec.table_decoder(table, options or FormatOptions()) for table in tables}
+    made = Fed(codec, wanted.get)
     if started:
         made.feed(format_description())
         made.feed(gtid())
@@ -124,16 +157,16 @@ def recorded() -> tuple[dict[TableId, Table], dict[str, Recorded]]:
     return {table.id: table for table in tables}, streams
 
 
-def folded(decoder: EventDecoder, packets: list[bytes]) -> dict[TableId, dict[bytes, bytes]]:
+def folded(decoder: Fed, packets: list[bytes]) -> dict[TableId, dict[bytes, bytes]]:
     """What compacted topics hold after the packets."""
     topics: dict[TableId, dict[bytes, bytes]] = {}
     for packet in packets:
         for happened in decoder.feed(packet):
             if isinstance(happened, RowChanges):
-                for change in happened.changes:
-                    topic = topics.setdefault(change.table, {})
-                    if change.value is None:
-                        topic.pop(change.key, None)
+                topic = topics.setdefault(happened.table, {})
+                for key, value in happened.changes:
+                    if value is None:
+                        topic.pop(key, None)
                     else:
-                        topic[change.key] = change.value
+                        topic[key] = value
     return topics

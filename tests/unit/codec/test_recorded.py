@@ -7,12 +7,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import HeadraceError
-from shared.model.binlog import TransactionBegin, TransactionEnd
-from tests.unit.codec.packets import decoder, folded, format_description, gtid, recorded
+from shared.model.binlog import RowChanges, TransactionBegin, TransactionEnd
+from shared.model.position import GtidSet
+from tests.unit.codec.packets import CODECS, UnderTest, decoder, folded, format_description, framed, gtid, recorded
 
 TABLES, STREAMS = recorded()
 EVERY_PACKET = [packet for stream in STREAMS.values() for packet in stream.packets]
 CHECKSUM_OFF = format_description(algorithm=0)
+
+
+@pytest.fixture(autouse=True, scope="module", params=CODECS, ids=lambda codec: codec.name)
+def _implementation(request):
+    UnderTest.codec = request.param
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -35,7 +41,7 @@ def test_tagged_gtids_of_a_real_server() -> None:
     made = decoder(started=False)
     events = [event for packet in STREAMS["tagged"].packets for event in made.feed(packet)]
     begins = [event for event in events if isinstance(event, TransactionBegin)]
-    numbers = [int((event.gtid or "").rpartition(":a_tag:")[2]) for event in begins]
+    numbers = [int((event.gtids or "").rpartition(":a_tag:")[2]) for event in begins]
     assert numbers == list(range(numbers[0], numbers[0] + len(begins)))
     assert all(abs(event.commit_microseconds / 1e6 - event.timestamp) < 5 for event in begins)
 
@@ -66,6 +72,76 @@ def test_damaged_packets_give_named_errors_only(packet: bytes, place: int, byte:
         made.feed(damaged(packet, place, byte, cut))
     except HeadraceError as error:
         assert error.message
+
+
+@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(EVERY_PACKET),
+    st.integers(0, 4000),
+    st.integers(0, 255),
+    st.one_of(st.just(0), st.integers(0, 60)),
+)
+def test_the_implementations_agree_on_damaged_packets(packet: bytes, place: int, byte: int, cut: int) -> None:
+    """The same events, or the same kind of error."""
+    packets = [CHECKSUM_OFF, damaged(gtid(), 0, 0, 0), *table_map_before(packet), damaged(packet, place, byte, cut)]
+    outcomes = []
+    for codec in CODECS:
+        UnderTest.codec = codec
+        made = decoder(*TABLES.values(), started=False)
+        try:
+            outcomes.append([event for one in packets for event in made.feed(one)])
+        except HeadraceError as error:
+            outcomes.append(error.name)
+    assert outcomes[1:] == outcomes[:-1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 3000), max_size=30), st.sampled_from(sorted(STREAMS)))
+def test_the_pieces_in_which_bytes_arrive_do_not_matter(cuts: list[int], name: str) -> None:
+    stream = b"".join(map(framed, STREAMS[name].packets))
+    whole, pieces = decoder(*TABLES.values(), started=False), decoder(*TABLES.values(), started=False)
+    expected = [event for packet in STREAMS[name].packets for event in whole.feed(packet)]
+    found = []
+    place = 0
+    for size in [*cuts, len(stream)]:
+        found += pieces.decoder.feed(stream[place : place + size])
+        while pieces.decoder.more:
+            found += pieces.decoder.feed(b"")
+        place += size
+    assert flat(found) == flat(expected)
+
+
+def test_merged_transactions_say_the_same() -> None:
+    for stream in STREAMS.values():
+        single, merged = decoder(*TABLES.values(), started=False), decoder(*TABLES.values(), started=False)
+        expected = [event for packet in stream.packets for event in single.feed(packet)]
+        found = merged.decoder.feed(b"".join(map(framed, stream.packets)), merge=True)
+        while merged.decoder.more:
+            found += merged.decoder.feed(b"", merge=True)
+        assert executed(found) == executed(expected)
+        assert {table: pairs for table, pairs in by_table(found).items() if pairs} == by_table(expected)
+
+
+def flat(events):
+    """Events, the changes of one transaction's table put together."""
+    return [type(event) for event in events if not isinstance(event, RowChanges)], by_table(events), executed(events)
+
+
+def by_table(events):
+    tables = {}
+    for event in events:
+        if isinstance(event, RowChanges):
+            tables.setdefault(event.table, []).extend(event.changes)
+    return tables
+
+
+def executed(events) -> GtidSet:
+    """All transactions that the events name."""
+    found = GtidSet({})
+    for event in events:
+        if isinstance(event, TransactionBegin) and event.gtids:
+            found = found.union(GtidSet.parse(event.gtids))
+    return found
 
 
 def table_map_before(packet: bytes) -> list[bytes]:

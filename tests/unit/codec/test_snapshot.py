@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from shared.codec import (
     FormatOptions,
-    SnapshotEncoder,
     key_expressions,
     parse_chunk_key,
     sql_literal,
 )
+from shared.codec.reference.snapshot import SnapshotEncoder
 from shared.errors import Bug, SchemaChanged, UnsupportedType
 from shared.model.change import KeyPart
 from shared.model.chunk import part_from_json, part_to_json

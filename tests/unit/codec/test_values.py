@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.codec.reference.decimal_bytes import decimal_text, decimal_width
 from shared.codec.reference.geometry import geometry_text
-from shared.codec.reference.json_text import json_double, json_float, json_string
+from shared.codec.reference.json_scalars import json_double, json_float, json_string
 from shared.codec.reference.jsonb import double_text, json_document_text
 from shared.codec.reference.temporal import datetime_text, time_text, timestamp_text, year_text
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import pairwise
+from random import Random
 
 import orjson
 import pytest
@@ -12,10 +14,12 @@ from hypothesis import strategies as st
 
 from shared.errors import Bug
 from shared.machines.ledger import (
+    Batch,
     ChunkRecord,
     DoneMark,
     Grant,
     HeldRange,
+    HeldRanges,
     Ledger,
     MemoryHold,
     PositionRecord,
@@ -26,10 +30,10 @@ from shared.machines.ledger import (
     encode_record,
     summary,
 )
-from shared.machines.ledger.ledger import ChunkState
-from shared.model.change import Change
+from shared.machines.ledger.chunks import ChunkState
+from shared.model.change import Change, ChunkKey
 from shared.model.chunk import ChunkId, KeyRange
-from shared.model.position import Coordinates, Gtid, GtidSet
+from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import Column, Table, TableId
 
 UUID = "aaaaaaaa-0000-0000-0000-000000000001"
@@ -67,16 +71,37 @@ def split(parallelism: int = 2, *bounds: int) -> Ledger:
     return ledger
 
 
-def change(key: int, value: str | None = "v", table: Table = TABLE) -> Change:
-    return Change(table.id, (key,), b'{"id":%d}' % key, None if value is None else value.encode())
+def one(number: int) -> GtidSet:
+    return GtidSet.parse(f"{UUID}:{number}")
 
 
-def transaction(ledger: Ledger, number: int, *changes: Change) -> list[Change]:
+def change(key: int, value: str | None = "v") -> Change:
+    return b'{"id":%d}' % key, None if value is None else value.encode()
+
+
+def key_of(made: Change) -> ChunkKey:
+    return (int(made[0][6:-1]),)
+
+
+def absorbed(ledger: Ledger, *changes: Change, table: Table = TABLE) -> list[Change]:
+    """As the leader does it: places only for tables of which a range is held."""
+    held = ledger.held_ranges(table.id)
+    return list(ledger.absorb(table.id, changes, None if held is None else held.places(map(key_of, changes))))
+
+
+def transaction(ledger: Ledger, number: int, *changes: Change, table: Table = TABLE) -> list[Change]:
     """Runs one MySQL transaction through the ledger and returns what is to be written at once."""
-    ledger.begin(Gtid(UUID, number))
-    written = list(ledger.absorb(changes)) if changes else []
+    ledger.begin(one(number))
+    written = absorbed(ledger, *changes, table=table) if changes else []
     ledger.end()
     return written
+
+
+def flat(batches: Iterable[Batch]) -> list[Change]:
+    """The changes of the table that all batches are of."""
+    found = list(batches)
+    assert {table for table, _ in found} <= {TABLE.id}
+    return [made for _, changes in found for made in changes]
 
 
 def claim(ledger: Ledger, number: int, attempt: str = "a") -> Grant:
@@ -91,7 +116,7 @@ def release(ledger: Ledger, number: int, attempt: str = "a", rows: int = 7) -> l
     """Takes a claimed chunk through its done-mark to the end of its hold."""
     ledger.done(ChunkId(TABLE.id, number), attempt, rows)
     ledger.binlog_end(END)
-    return list(ledger.ripe(END))
+    return flat(ledger.ripe(END))
 
 
 def restored(ledger: Ledger, before: StoredState | None = None, epoch: int = 4) -> Ledger:
@@ -125,12 +150,12 @@ def test_a_table_is_held_by_its_own_chunks_only() -> None:
     ledger = fresh(tables=(TABLE, OTHER))
     ledger.split(TABLE.id, None, [], finished=True)
     claim(ledger, 0)
-    assert transaction(ledger, 6, change(1, table=OTHER)) == [change(1, table=OTHER)]
+    assert transaction(ledger, 6, change(1), table=OTHER) == [change(1)]
 
 
 def test_the_position_grows_by_whole_transactions() -> None:
     ledger = split()
-    ledger.begin(Gtid(UUID, 6))
+    ledger.begin(one(6))
     assert ledger.processed == gtids(5)
     ledger.end()
     assert ledger.processed == gtids(6)
@@ -140,18 +165,99 @@ def test_the_caller_may_say_where_a_key_lies() -> None:
     # The server orders character keys; to Python, 1 would lie in chunk 0.
     ledger = split(2, 10)
     claim(ledger, 1)
-    ledger.begin(Gtid(UUID, 6))
-    assert list(ledger.absorb([change(1), change(2)], [1, None])) == [change(2)]
+    ledger.begin(one(6))
+    assert ledger.absorb(TABLE.id, [change(1), change(2)], [1, None]) == [change(2)]
     ledger.end()
     assert ledger.held_events() == 1
 
 
 def test_held_ranges_name_the_chunks_that_hold_events() -> None:
     ledger = split(2, 10)
-    assert ledger.held_ranges(TABLE.id) == []
+    assert ledger.held_ranges(TABLE.id) is None
     claim(ledger, 1)
-    assert ledger.held_ranges(TABLE.id) == [HeldRange(1, KeyRange((10,), None))]
-    assert ledger.held_ranges(OTHER.id) == []
+    assert ranges_of(ledger) == [HeldRange(1, KeyRange((10,), None))]
+    claim(ledger, 0, "b")
+    assert ranges_of(ledger) == [HeldRange(0, KeyRange(None, (10,))), HeldRange(1, KeyRange((10,), None))]
+    release(ledger, 1)
+    assert ranges_of(ledger) == [HeldRange(0, KeyRange(None, (10,)))]
+    release(ledger, 0, "b")
+    assert ledger.held_ranges(TABLE.id) is None
+    assert ledger.held_ranges(OTHER.id) is None
+
+
+def ranges_of(ledger: Ledger) -> list[HeldRange]:
+    held = ledger.held_ranges(TABLE.id)
+    assert held is not None
+    return held.ranges
+
+
+key_lists = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), min_size=1, max_size=12)
+
+
+@given(key_lists, st.lists(st.booleans(), min_size=13, max_size=13), st.randoms(), key_lists)
+def test_a_key_lies_in_the_one_range_that_holds_it(
+    bounds: list[ChunkKey], held: list[bool], order: Random, keys: list[ChunkKey]
+) -> None:
+    ends = [None, *sorted(set(bounds)), None]
+    ranges = [HeldRange(number, KeyRange(*pair)) for number, pair in enumerate(pairwise(ends)) if held[number]]
+    order.shuffle(ranges)
+    found = HeldRanges(ranges).places([*keys, *bounds])
+    assert found == [next((one.number for one in ranges if one.range.holds(key)), None) for key in [*keys, *bounds]]
+
+
+def test_a_table_that_cannot_be_cut_is_one_range_of_keys_without_parts() -> None:
+    assert HeldRanges([HeldRange(0, KeyRange(None, None))]).places([()]) == [0]
+
+
+def test_changes_without_places_are_returned_as_they_came() -> None:
+    ledger = split()
+    ledger.begin(one(6))
+    changes = [change(1), change(2)]
+    assert ledger.absorb(TABLE.id, changes, None) is changes
+
+
+def test_places_are_never_forgotten() -> None:
+    ledger = split(2, 10)
+    claim(ledger, 0)
+    ledger.begin(one(6))
+    with pytest.raises(Bug, match="places"):
+        ledger.absorb(TABLE.id, [change(1)], None)
+    with pytest.raises(ValueError, match="zip"):
+        ledger.absorb(TABLE.id, [change(1)], [])
+
+
+# Transactions that were put together.
+
+
+def test_merged_transactions_count_as_one() -> None:
+    ledger = split(2, 10)
+    claim(ledger, 0)
+    ledger.begin(GtidSet.parse(f"{UUID}:6-8,{UUID}:tag:1"))
+    assert absorbed(ledger, change(1), change(10)) == [change(10)]
+    ledger.end()
+    assert ledger.processed == gtids(8).union(GtidSet.parse(f"{UUID}:tag:1"))
+    assert ledger.held_events() == 1
+
+
+def test_a_ledger_replays_until_it_has_seen_all_that_was_processed_before() -> None:
+    ledger = Ledger(stored_claim(done=True), 4, "server", 2, MemoryHold)
+    for number in (6, 7, 8):
+        assert ledger.replaying
+        ledger.begin(one(number))
+        assert ledger.replaying
+        ledger.end()
+    assert not ledger.replaying
+    assert ledger.processed == gtids(8)
+    assert not fresh().replaying
+
+
+@pytest.mark.parametrize("merged", ["5-6", "8-9", "6-7:9"])
+def test_merged_transactions_must_be_all_new_or_all_old(merged: str) -> None:
+    ledger = Ledger(stored_claim(done=True), 4, "server", 2, MemoryHold)
+    some_new = "9" in merged
+    with pytest.raises(Bug, match="only some of them are new" if some_new else "began between them"):
+        ledger.begin(GtidSet.parse(f"{UUID}:{merged}"))
+    assert not ledger.in_transaction
 
 
 # Splitting.
@@ -194,9 +300,13 @@ def test_nothing_is_split_twice_or_unasked() -> None:
 
 def test_tables_to_split_come_in_their_order_until_they_are_done() -> None:
     ledger = fresh(tables=(TABLE, OTHER))
-    assert [record.table.id for record in ledger.unsplit()] == [TABLE.id, OTHER.id]
-    ledger.split(TABLE.id, None, [], finished=True)
-    assert [record.table.id for record in ledger.unsplit()] == [OTHER.id]
+    assert ledger.next_to_split() == TABLE.id
+    ledger.split(TABLE.id, None, [(10,)], finished=False)
+    assert ledger.next_to_split() == TABLE.id
+    ledger.split(TABLE.id, (10,), [], finished=True)
+    assert ledger.next_to_split() == OTHER.id
+    ledger.split(OTHER.id, None, [], finished=True)
+    assert ledger.next_to_split() is None
 
 
 def test_chunks_can_be_read_before_splitting_ends() -> None:
@@ -267,10 +377,7 @@ def test_a_chunk_is_held_until_the_stream_reaches_the_end_as_asked_after_the_don
     assert not ledger.wants_binlog_end
     assert list(ledger.ripe(Coordinates(END.file, END.offset - 1))) == []
     assert transaction(ledger, 7, change(2)) == []
-    assert list(ledger.ripe(END)) == [
-        Change(TABLE.id, (), change(1).key, b"v"),
-        Change(TABLE.id, (), change(2).key, b"v"),
-    ]
+    assert list(ledger.ripe(END)) == [(TABLE.id, [change(1), change(2)])]
     assert transaction(ledger, 8, change(1)) == [change(1)]
 
 
@@ -279,7 +386,7 @@ def test_only_the_last_event_of_a_key_goes_out() -> None:
     claim(ledger, 0)
     transaction(ledger, 6, change(1, "old"), change(2, "kept"), change(1, "new"))
     transaction(ledger, 7, change(2, None))
-    assert {(c.key, c.value) for c in release(ledger, 0)} == {(b'{"id":1}', b"new"), (b'{"id":2}', None)}
+    assert set(release(ledger, 0)) == {(b'{"id":1}', b"new"), (b'{"id":2}', None)}
 
 
 def test_an_end_that_was_told_is_not_moved_by_a_later_one() -> None:
@@ -356,7 +463,7 @@ def test_a_fenced_attempt_gives_its_chunk_back_and_its_held_events_out() -> None
     ledger = split()
     claim(ledger, 0)
     transaction(ledger, 6, change(1, "x"))
-    assert list(ledger.fenced(ChunkId(TABLE.id, 0), "a")) == [Change(TABLE.id, (), change(1).key, b"x")]
+    assert list(ledger.fenced(ChunkId(TABLE.id, 0), "a")) == [(TABLE.id, [change(1, "x")])]
     assert ledger.waiting(9) == [ChunkId(TABLE.id, 0)]
     assert ledger.held_events() == 0
     assert claim(ledger, 0, "b").low == gtids(6)
@@ -474,15 +581,16 @@ def test_a_table_without_holds_is_not_written_again() -> None:
     stored = stored_claim(done=True)
     stored.tables[OTHER.id] = table_record(OTHER)
     ledger = Ledger(stored, 4, "server", 2, MemoryHold)
-    assert transaction(ledger, 6, change(1, table=OTHER)) == []
-    assert transaction(ledger, 9, change(1, table=OTHER)) == [change(1, table=OTHER)]
+    assert transaction(ledger, 6, change(1), table=OTHER) == []
+    assert transaction(ledger, 9, change(1), table=OTHER) == [change(1)]
 
 
 def test_a_table_goes_on_being_split_where_its_records_stand() -> None:
     ledger = fresh()
     ledger.split(TABLE.id, None, [(10,)], finished=False)
     again = restored(ledger)
-    assert [record.split_at for record in again.unsplit()] == [(10,)]
+    assert again.next_to_split() == TABLE.id
+    assert again.tables[TABLE.id].split_at == (10,)
     assert not again.split(TABLE.id, None, [(10,)], finished=True)
     assert again.split(TABLE.id, (10,), [], finished=True)
 
@@ -551,10 +659,10 @@ def test_nothing_is_decided_inside_a_transaction() -> None:
     ledger = split(2, 10)
     claim(ledger, 0)
     chunk = ChunkId(TABLE.id, 0)
-    ledger.begin(Gtid(UUID, 6))
+    ledger.begin(one(6))
     assert ledger.in_transaction
     for decide in (
-        lambda: ledger.begin(Gtid(UUID, 7)),
+        lambda: ledger.begin(one(7)),
         lambda: ledger.split(TABLE.id, (10,), [], finished=True),
         lambda: ledger.ask(ChunkId(TABLE.id, 1), "b"),
         lambda: ledger.done(chunk, "a", 1),
@@ -570,12 +678,18 @@ def test_nothing_is_decided_inside_a_transaction() -> None:
 
 def test_a_change_needs_a_transaction() -> None:
     with pytest.raises(Bug):
-        split().absorb([change(1)])
+        split().absorb(TABLE.id, [change(1)])
 
 
 def test_a_transaction_that_had_no_begin_has_no_end() -> None:
     with pytest.raises(Bug):
         split().end()
+
+
+def test_a_claim_needs_the_place_where_its_hold_began() -> None:
+    chunk = ChunkRecord(ChunkId(TABLE.id, 0), KeyRange(None, None), "a")
+    with pytest.raises(Bug, match="began"):
+        Ledger(state(8, [table_record(chunks=1)], [chunk]), 4, "server", 2, MemoryHold)
 
 
 def test_a_ledger_needs_a_position() -> None:

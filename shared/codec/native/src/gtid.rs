@@ -1,0 +1,145 @@
+//! GTID events of both layouts, and runs of GTIDs; `reference/gtid.py` tells the layouts.
+
+use crate::fault::{little, Malformed, Res};
+
+const COMMIT_TIME_AT: usize = 42;
+const COMMIT_TIME_MASK: u64 = (1 << 55) - 1;
+const CUT: Malformed = Malformed("ValueError");
+
+/// Who committed, and when: microseconds since 1970 on this server, 0 where it is not told.
+pub struct Facts {
+    pub uuid: [u8; 16],
+    pub tag: String,
+    pub number: u64,
+    pub commit_microseconds: u64,
+}
+
+pub fn plain(body: &[u8]) -> Res<Facts> {
+    if body.len() < COMMIT_TIME_AT {
+        return Err(CUT);
+    }
+    let moment = body.get(COMMIT_TIME_AT..COMMIT_TIME_AT + 7);
+    Ok(Facts {
+        uuid: body[1..17].try_into().map_err(|_| CUT)?,
+        tag: String::new(),
+        number: little(&body[17..25]),
+        commit_microseconds: moment.map_or(0, |moment| little(moment) & COMMIT_TIME_MASK),
+    })
+}
+
+pub fn tagged(body: &[u8]) -> Res<Facts> {
+    let mut reader = Numbers { data: body, place: 0 };
+    if reader.unsigned()? != 1 {
+        return Err(CUT);
+    }
+    let end = (reader.unsigned()? as usize).min(body.len());
+    let last_needed = reader.unsigned()?;
+    let mut facts = Facts { uuid: [0; 16], tag: String::new(), number: 0, commit_microseconds: 0 };
+    let mut named = false;
+    while reader.place < end {
+        match reader.unsigned()? {
+            1 => {
+                for byte in &mut facts.uuid {
+                    *byte = u8::try_from(reader.unsigned()?).map_err(|_| CUT)?;
+                }
+                named = true;
+            }
+            3 => facts.tag = reader.text()?,
+            2 => facts.number = reader.signed()? as u64,
+            6 => facts.commit_microseconds = reader.unsigned()?,
+            4 | 5 => drop(reader.signed()?),
+            0 | 7..=11 => drop(reader.unsigned()?),
+            field if field <= last_needed => return Err(CUT),
+            _ => break,
+        }
+    }
+    if named { Ok(facts) } else { Err(CUT) }
+}
+
+impl Facts {
+    /// Transactions are numbered from 1.
+    pub fn checked(self) -> Res<Facts> {
+        if self.number >= 1 && i64::try_from(self.number).is_ok() { Ok(self) } else { Err(CUT) }
+    }
+}
+
+/// Numbers of varying length, 1 to 9 bytes, little-endian: the trailing one-bits count the bytes that follow.
+struct Numbers<'a> {
+    data: &'a [u8],
+    place: usize,
+}
+
+impl Numbers<'_> {
+    fn unsigned(&mut self) -> Res<u64> {
+        let first = *self.data.get(self.place).ok_or(CUT)?;
+        let more = first.trailing_ones() as usize;
+        let end = self.place + 1 + more;
+        let bytes = self.data.get(self.place..end).ok_or(CUT)?;
+        let packed = bytes.iter().rev().fold(0u128, |number, byte| number << 8 | u128::from(*byte));
+        self.place = end;
+        u64::try_from(packed >> (more + 1).min(8)).map_err(|_| CUT)
+    }
+
+    fn signed(&mut self) -> Res<i64> {
+        let packed = self.unsigned()?;
+        let value = (packed >> 1) as i64;
+        Ok(if packed & 1 == 1 { !value } else { value })
+    }
+
+    fn text(&mut self) -> Res<String> {
+        let length = self.unsigned()? as usize;
+        let end = self.place.checked_add(length).ok_or(CUT)?;
+        let raw = self.data.get(self.place..end).ok_or(CUT)?;
+        self.place = end;
+        if !raw.is_ascii() {
+            return Err(CUT);
+        }
+        Ok(String::from_utf8_lossy(raw).into_owned())
+    }
+}
+
+/// Transactions of one group, in MySQL's text form once it is whole.
+#[derive(Default)]
+pub struct Runs(Vec<([u8; 16], String, Vec<(u64, u64)>)>);
+
+impl Runs {
+    pub fn add(&mut self, facts: Facts) {
+        let Facts { uuid, tag, number, .. } = facts;
+        let known = self.0.iter_mut().find(|(source, name, _)| *source == uuid && *name == tag);
+        let Some((_, _, runs)) = known else {
+            self.0.push((uuid, tag, vec![(number, number)]));
+            return;
+        };
+        match runs.last_mut() {
+            Some(run) if run.1 + 1 == number => run.1 = number,
+            _ => runs.push((number, number)),
+        }
+    }
+
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for (uuid, tag, runs) in &self.0 {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            for (place, byte) in uuid.iter().enumerate() {
+                if matches!(place, 4 | 6 | 8 | 10) {
+                    text.push('-');
+                }
+                text.push_str(&format!("{byte:02x}"));
+            }
+            if !tag.is_empty() {
+                text.push(':');
+                text.push_str(tag);
+            }
+            for (first, last) in runs {
+                if first == last {
+                    text.push_str(&format!(":{first}"));
+                } else {
+                    text.push_str(&format!(":{first}-{last}"));
+                }
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,255 @@
+"""What the leader does with the stream: when transactions may be put together, where changes go, what a turn costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import pytest
+
+from scheduler.dispatch import Hint
+from shared.codec import FormatOptions, key_reader
+from shared.errors import UnsupportedEvent
+from shared.machines.ledger import (
+    ChunkRecord,
+    HeldRange,
+    Ledger,
+    MemoryHold,
+    PositionRecord,
+    Record,
+    StoredState,
+    TableRecord,
+)
+from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, TransactionBegin, TransactionEnd
+from shared.model.change import Change, ChunkKey
+from shared.model.chunk import ChunkId, KeyRange
+from shared.model.orders import Answer, AskChunk, Question
+from shared.model.position import Coordinates, GtidSet
+from shared.model.schema import Column, Table, TableId
+from tests.unit.machines.counting import calls
+from workers.binlog.leader import Leader
+from workers.binlog.ports import Policy, Ports
+
+UUID = "aaaaaaaa-0000-0000-0000-000000000001"
+NUMBERS = Table(TableId("d", "numbers"), (Column("id", "bigint", "bigint", nullable=False),), ("id",))
+TEXTS = Table(
+    TableId("d", "texts"),
+    (Column("id", "varchar", "varchar(9)", False, "utf8mb4", "utf8mb4_0900_ai_ci", 36),),
+    ("id",),
+)
+OTHER = Table(TableId("d", "other"), (Column("id", "bigint", "bigint", nullable=False),), ("id",))
+END = Coordinates("binlog.000001", 1000)
+
+
+@dataclass
+class World:
+    """Every port at once. The stream gives one of `batches` a call; `written` and `asked` keep what was said."""
+
+    batches: list[list[Event]] = field(default_factory=list)
+    merges: list[bool] = field(default_factory=list)
+    written: list[tuple[str, Change]] = field(default_factory=list)
+    asked: list[tuple[list[ChunkKey], list[HeldRange]]] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+    commits: int = 0
+    pending: bool = False
+    position: int = 0
+
+    def events(self, merge: bool) -> Sequence[Event]:
+        self.merges.append(merge)
+        return self.batches.pop(0) if self.batches else []
+
+    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
+        self.pending = True
+        self.written.extend((topic, change) for change in changes)
+
+    def commit(self, records: list[Record]) -> None:
+        self.pending = False
+        self.commits += 1
+
+    def poll(self) -> list[Record]:
+        return []
+
+    def receive(self) -> list[Question]:
+        taken, self.questions = self.questions, []
+        return taken
+
+    def answer(self, answer: Answer) -> None: ...
+
+    def send(self, hint: Hint) -> None: ...
+
+    def start(self, attempt: str) -> None: ...
+
+    def fenced(self) -> list[tuple[str, int]]:
+        return []
+
+    def binlog_end(self) -> Coordinates:
+        return END
+
+    def place(self, table: Table, keys: Sequence[ChunkKey], ranges: Sequence[HeldRange]) -> list[int | None]:
+        self.asked.append((list(keys), list(ranges)))
+        return [ranges[0].number if key[0] == "inside" else None for key in keys]
+
+    def current(self, table: TableId) -> Table | None:
+        raise AssertionError("no DDL here")
+
+
+def leader(world: World, *chunks: ChunkRecord, processed: int = 5, tables: Sequence[Table] = ()) -> Leader:
+    named = {table.id: table for table in (NUMBERS, TEXTS, OTHER, *tables)}
+    records = {name: TableRecord(table, f"topic.{name.table}", 1, 1, 2, None, True) for name, table in named.items()}
+    state = StoredState(
+        PositionRecord(GtidSet.parse(f"{UUID}:1-{processed}"), 1, "server"),
+        records,
+        {chunk.chunk: chunk for chunk in chunks},
+    )
+    ports = Ports(world, world, world, world, world, world, world, partial(key_reader, options=FormatOptions()))
+    return Leader(Ledger(state, 2, "server", 4, MemoryHold), ports, Policy(4, commit_messages=100))
+
+
+def claimed(table: Table, number: int, bounds: KeyRange, since: int = 5) -> ChunkRecord:
+    return ChunkRecord(ChunkId(table.id, number), bounds, f"a{number}", GtidSet.parse(f"{UUID}:1-{since}"))
+
+
+def number(key: int) -> Change:
+    return b'{"id":%d}' % key, b"{}"
+
+
+def text(key: str) -> Change:
+    return b'{"id":"%b"}' % key.encode(), b"{}"
+
+
+def transaction(gtids: str, *rows: RowChanges, end: int = 200) -> list[Event]:
+    return [TransactionBegin(f"{UUID}:{gtids}", end, 1, 77), *rows, TransactionEnd(1, end)]
+
+
+# Transactions that are put together.
+
+
+def test_transactions_come_one_by_one_until_all_was_read_again() -> None:
+    world = World([transaction("6"), transaction("7"), transaction("8"), transaction("9-12")])
+    made = leader(world, claimed(NUMBERS, 0, KeyRange(None, None)), processed=8)
+    made.step(0.0)
+    assert world.merges == [False, False, False, True, True]
+    assert made.ledger.processed == GtidSet.parse(f"{UUID}:1-12")
+
+
+def test_a_leader_that_has_nothing_to_read_again_takes_them_together_from_the_start() -> None:
+    world = World()
+    leader(world).step(0.0)
+    assert world.merges == [True]
+
+
+def test_a_transaction_that_is_read_again_in_pieces_is_read_again_to_its_end() -> None:
+    begin, end = transaction("6")
+    world = World([[begin], [RowChanges(OTHER.id, [number(1)])], [end]])
+    leader(world, claimed(NUMBERS, 0, KeyRange(None, None)), processed=6).step(0.0)
+    assert world.merges == [False, False, False, True]
+    assert world.written == []
+
+
+def test_the_place_and_the_time_are_those_of_the_last_one() -> None:
+    world = World([[Rotate("binlog.000007", 4), *transaction("6-9", end=900)]])
+    made = leader(world)
+    made.step(0.0)
+    assert (made.reached, made.commit_microseconds) == (Coordinates("binlog.000007", 900), 77)
+    world.batches = [[Heartbeat("binlog.000007", 950)]]
+    made.step(0.0)
+    assert made.reached == Coordinates("binlog.000007", 950)
+
+
+def test_a_place_inside_of_a_transaction_is_not_reached() -> None:
+    world = World([[Rotate("binlog.000007", 4), *transaction("6", RowChanges(OTHER.id, [number(1)], 1, 300))[:-1]]])
+    made = leader(world)
+    made.step(0.0)
+    assert made.reached == Coordinates("binlog.000007", 4)
+
+
+def test_a_transaction_without_a_gtid_stops() -> None:
+    with pytest.raises(UnsupportedEvent, match="without a GTID"):
+        leader(World([[TransactionBegin(None)]])).step(0.0)
+
+
+# Where changes go.
+
+
+def test_changes_go_to_their_tables_topic_in_their_order() -> None:
+    world = World([transaction("6-7", RowChanges(OTHER.id, [number(2), number(1)]), RowChanges(TEXTS.id, [text("a")]))])
+    made = leader(world)
+    made.step(0.0)
+    assert world.written == [
+        ("topic.other", number(2)),
+        ("topic.other", number(1)),
+        ("topic.texts", text("a")),
+    ]
+    assert made.changes == 3
+
+
+def test_numbers_are_placed_without_asking_the_server() -> None:
+    world = World([transaction("6", RowChanges(NUMBERS.id, [number(key) for key in (-5, 9, 10, 19, 20)]))])
+    made = leader(world, claimed(NUMBERS, 1, KeyRange((10,), (20,))))
+    made.step(0.0)
+    assert world.written == [("topic.numbers", number(key)) for key in (-5, 9, 20)]
+    assert (made.ledger.held_events(), world.asked) == (2, [])
+
+
+def test_the_server_is_asked_for_all_characters_of_an_event_at_once() -> None:
+    changes = [text("inside"), text("outside"), text("inside")]
+    world = World([transaction("6", RowChanges(TEXTS.id, changes), RowChanges(OTHER.id, [number(1)]))])
+    made = leader(world, claimed(TEXTS, 1, KeyRange(("b",), None)))
+    made.step(0.0)
+    assert world.asked == [([("inside",), ("outside",), ("inside",)], [HeldRange(1, KeyRange(("b",), None))])]
+    assert world.written == [("topic.texts", text("outside")), ("topic.other", number(1))]
+    assert made.ledger.held_events() == 1
+
+
+def test_what_was_held_goes_out_in_one_turn() -> None:
+    world = World([transaction("6", RowChanges(NUMBERS.id, [number(1), number(2), number(1)]))])
+    made = leader(world, claimed(NUMBERS, 0, KeyRange(None, None)))
+    made.step(0.0)
+    assert world.written == []
+    world.batches = [[Heartbeat(*END)]]
+    made.step(1.0)
+    assert world.written == [("topic.numbers", number(1)), ("topic.numbers", number(2))]
+    assert (made.changes, world.pending) == (2, False)
+
+
+def test_a_step_ends_between_transactions_when_a_commit_is_full() -> None:
+    rows = RowChanges(OTHER.id, [number(key) for key in range(60)])
+    world = World([[*transaction("6", rows), *transaction("7", rows), *transaction("8", rows)]])
+    made = leader(world)
+    made.step(0.0)
+    assert (len(world.written), world.commits) == (120, 1)
+
+
+# What a turn costs.
+
+
+class Deaf(World):
+    """A sink that takes what comes; its own loop over changes is not the leader's."""
+
+    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
+        self.pending = True
+
+
+def test_no_change_is_looked_at_when_nothing_of_its_table_is_held() -> None:
+    costs = []
+    for changes in (1, 1, 99):
+        world = Deaf([transaction("6", RowChanges(OTHER.id, [number(1)] * changes))])
+        made = leader(world, claimed(NUMBERS, 0, KeyRange(None, None)))
+        costs.append(calls(partial(made.step, 0.0)))
+    assert costs[1] == costs[2]  # the first one finds caches empty
+
+
+def test_a_turn_costs_the_same_with_many_tables_and_chunks() -> None:
+    costs = set()
+    for tables, chunks in ((10, 100), (5_000, 20_000)):
+        waiting = [ChunkRecord(ChunkId(OTHER.id, n), KeyRange((n,), (n + 1,))) for n in range(chunks)]
+        more = [Table(TableId("d", f"t{n}"), OTHER.columns, OTHER.primary_key) for n in range(tables)]
+        world = World()
+        made = leader(world, *waiting, tables=more)
+        made.step(0.0)
+        world.questions = [AskChunk(ChunkId(OTHER.id, chunks // 2), "a", "w")]
+        world.batches = [transaction("6", RowChanges(OTHER.id, [number(chunks // 2), number(-1)]))]
+        costs.add(calls(partial(made.step, 1.0)))
+        assert made.ledger.claimed == 1
+    assert len(costs) == 1
