@@ -4,14 +4,14 @@ PYTHON := $(VENV)/bin/python
 STACK := $(PYTHON) compose/local/stack.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev up down demo test lint unit simulate it
+.PHONY: help dev up down demo test lint unit simulate it bench
 
 help: ## Show the verbs.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 dev: $(VENV)/.ready ## Make the virtual environment with headrace and its tools.
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.ready: pyproject.toml $(wildcard shared/codec/native/src/*.rs shared/codec/native/Cargo.toml)
 	python3 -m venv $(VENV) || { echo "Install Debian's python3-venv (Python 3.11 or later) first." >&2; exit 1; }
 	$(PYTHON) -m pip install --quiet --editable '.[dev]'
 	touch $@
@@ -42,3 +42,6 @@ simulate: dev ## Run the protocol under a seeded simulation; SIMULATION_SEEDS=10
 
 it: dev ## Run the integration tests on real MySQL, Kafka and Valkey.
 	$(PYTHON) -m pytest tests/integration
+
+bench: dev ## Measure headrace and its limits; PEERS=debezium,maxwell,flink adds others (default: none), BENCH="--rows 200000" is shorter.
+	$(PYTHON) -m tests.bench --peers "$(PEERS)" $(BENCH)

@@ -16,9 +16,9 @@ from shared.model.chunk_key import chunk_key_columns
 from shared.model.schema import Table, TableId
 
 #: Bytes of a chunk's rows in MySQL. A chunk is one Kafka transaction, which a read_committed reader cannot pass while
-#: it is open, and which should therefore last about a second. One worker decodes, encodes and sends 15 to 20 MB of
-#: rows in a second (50,000 rows of 300 bytes).
-CHUNK_BYTES = 16 * 1024 * 1024
+#: it is open, and which should therefore last about a second. One worker reads, encodes and sends 20 to 40 MB of rows in
+#: a second on a small machine.
+CHUNK_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

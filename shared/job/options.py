@@ -107,7 +107,7 @@ _SOURCE = (
     _supported("tables.exclude", "tables_exclude"),
     # Flink takes a random id from these bounds; the binlog worker leases a free one.
     _supported("server-id", "server_ids", server_ids, "5400-6400"),
-    _supported("scan.incremental.snapshot.chunk.size", "chunk_rows", whole(1, 100_000_000), "50000"),
+    _supported("scan.incremental.snapshot.chunk.size", "chunk_rows", whole(1, 100_000_000), "200000"),
     _supported("treat-tinyint1-as-boolean.enabled", "treat_tinyint1_as_boolean", flag, "true"),
     # The lower bound is Flink's (FLINK-35297); beyond an hour a dead server would look like a slow one.
     _supported(

@@ -11,6 +11,7 @@ import sys
 import time
 from types import SimpleNamespace
 
+from tests.bench.tables import CREATE_ORDERS, FILL_ORDERS
 from tests.plugins.fix_headrace import REPOSITORY, Cluster
 from tests.plugins.fix_servers import root_connection
 
@@ -33,16 +34,6 @@ pipeline:
   parallelism: 2
 """
 
-CREATE = """
-CREATE TABLE orders (id BIGINT PRIMARY KEY, customer INT, product VARCHAR(60), amount DECIMAL(12,2), quantity INT,
-  status ENUM('new','paid','sent'), created DATETIME(3), updated TIMESTAMP(6), ratio DOUBLE, active TINYINT(1),
-  note VARCHAR(120))"""
-
-FILL = """
-INSERT INTO orders WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
-SELECT i, i % 5000, CONCAT('product ', i % 900), i / 7, i % 9, 1 + i % 3, '2026-01-01 00:00:00.123',
-  '2026-01-01 00:00:00.123456', i / 3, i % 2, REPEAT('note ', i % 20) FROM n"""
-
 
 def main() -> None:
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
@@ -58,9 +49,9 @@ def main() -> None:
     with root_connection(server) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {database}")
         cursor.execute(f"USE {database}")
-        cursor.execute(CREATE)
+        cursor.execute(CREATE_ORDERS.format(name="orders"))
         cursor.execute("SET SESSION cte_max_recursion_depth = 4294967295")
-        cursor.execute(FILL.format(rows=rows))
+        cursor.execute(FILL_ORDERS.format(name="orders", rows=rows))
         cursor.execute("ANALYZE TABLE orders")
     environment = dict(os.environ) | {
         "PYTHONPATH": str(REPOSITORY),

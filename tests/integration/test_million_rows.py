@@ -25,6 +25,8 @@ source:
   password: #{{password}}
   tables: {database}.\\.*
   server-id: 7701-7704
+  # A hundred chunks: time enough for two kills, however fast the codec is.
+  scan.incremental.snapshot.chunk.size: {chunk}
 sink:
   type: upsert-kafka
   properties.bootstrap.servers: #{{bootstrap}}
@@ -141,7 +143,7 @@ def test_a_large_table_under_writes_and_kills_arrives_row_for_row(cluster, mysql
     leaders = [cluster.binlog_worker(), cluster.binlog_worker()]
     workers = [cluster.snapshot_worker(1), cluster.snapshot_worker(1)]
     began = time.monotonic()
-    cluster.submit(JOB.format(database=mysql_database, parallelism=PARALLELISM), "million")
+    cluster.submit(JOB.format(database=mysql_database, parallelism=PARALLELISM, chunk=max(500, ROWS // 100)), "million")
 
     def status() -> dict:
         return cluster.status("million")

@@ -94,8 +94,8 @@ def test_redis_may_lose_everything_in_the_middle_of_a_snapshot(cluster, mysql_se
     cluster.binlog_worker()
     cluster.binlog_worker()
     cluster.snapshot_worker(2)
-    # Four hundred chunks: no machine is through with them before the second flush.
-    small = "  scan.incremental.snapshot.chunk.size: 500"
+    # Many chunks: no machine is through with them before the second flush.
+    small = "  scan.incremental.snapshot.chunk.size: 1500"
     cluster.submit(job(f"{mysql_database}.t", source=small), "flush")
     client = redis.Redis.from_url(redis_server.url)
     flushes = 0

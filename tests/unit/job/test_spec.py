@@ -116,7 +116,7 @@ def test_defaults_are_filled_in() -> None:
     assert spec.source.port == 3306
     assert spec.source.tables_exclude is None
     assert spec.source.server_ids == ServerIdRange(5400, 6400)
-    assert spec.source.chunk_rows == 50000
+    assert spec.source.chunk_rows == 200000
     assert spec.source.treat_tinyint1_as_boolean is True
     assert spec.source.connect_timeout == timedelta(seconds=30)
     assert spec.sink.topic_partitions is None

@@ -30,8 +30,8 @@ def test_short_rows_fill_chunks_up_to_the_option() -> None:
 
 def test_long_rows_make_chunks_of_fewer_rows() -> None:
     planned = plan_of(table_of("blob"), Estimate(10_000, 64 * 1024))
-    assert planned.chunk_rows == CHUNK_BYTES // (64 * 1024) == 256
-    assert planned.chunks_estimate == 40
+    assert planned.chunk_rows == CHUNK_BYTES // (64 * 1024) == 512
+    assert planned.chunks_estimate == 20
 
 
 def test_a_chunk_has_at_least_one_row_however_long_it_is() -> None:
