@@ -8,7 +8,8 @@ from tests.bench.place import Place
 from tests.bench.span import NotMeasured
 from tests.plugins.fix_headrace import REPOSITORY, Cluster, Process
 
-PARALLELISM = 2
+#: As a job has it that says nothing.
+PARALLELISM = 4
 
 _JOB = """
 source:
@@ -35,13 +36,14 @@ _STREAMING_SECONDS_MAX = 120
 
 
 class Headrace:
-    """One binlog worker and one snapshot worker with two processes, up before anything is measured."""
+    """One binlog worker, and one snapshot worker with as many processes as chunks are read at a time; up beforehand."""
 
     name = "headrace"
     streams_while_snapshotting = True
 
-    def __init__(self, place: Place, chunk_size: int | None) -> None:
+    def __init__(self, place: Place, chunk_size: int | None, parallelism: int = PARALLELISM) -> None:
         self._place = place
+        self._parallelism = parallelism
         self._chunk_size = f"  scan.incremental.snapshot.chunk.size: {chunk_size}" if chunk_size else ""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("HEADRACE_")}
         codec = os.environ.get("HEADRACE_CODEC")
@@ -69,7 +71,10 @@ class Headrace:
 
     def up(self) -> None:
         """Starts the programs, waits until they can be given work."""
-        self._roles = {"leader": self._cluster.binlog_worker(), "worker": self._cluster.snapshot_worker(PARALLELISM)}
+        self._roles = {
+            "leader": self._cluster.binlog_worker(),
+            "worker": self._cluster.snapshot_worker(self._parallelism),
+        }
         self._cluster.wait("worker", lambda: self._roles["worker"].says("ready."), _STARTED_SECONDS_MAX)
 
     def close(self) -> None:
@@ -93,7 +98,7 @@ class Headrace:
             chunk_size=self._chunk_size,
             database=self._place.database,
             prefix=run,
-            parallelism=PARALLELISM,
+            parallelism=self._parallelism,
         )
         self._later("submit", "-", "--name", run, stdin=text)
 

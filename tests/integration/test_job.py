@@ -196,6 +196,27 @@ def test_keys_of_every_chunkable_kind_arrive_row_for_row(cluster, mysql_server, 
         assert (table, len(values), sum(values)) == (table, count, total)
 
 
+def test_the_python_codec_does_the_whole_job_as_well(cluster, mysql_server, mysql_database) -> None:
+    execute(
+        mysql_server,
+        "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20), at DATETIME(3));\n"
+        "INSERT INTO t VALUES (1, 'é', '2026-01-31 09:08:07.120'), (2, NULL, NULL)",
+        mysql_database,
+    )
+    workers = [cluster.binlog_worker(HEADRACE_CODEC="python"), cluster.snapshot_worker(1, HEADRACE_CODEC="python")]
+    cluster.submit(job(rf"{mysql_database}.\.*"), "slow")
+    cluster.wait("the job streams", lambda: streaming(cluster, "slow"))
+    execute(mysql_server, "UPDATE t SET v = 'x' WHERE id = 2", mysql_database)
+    expected = {
+        b'{"id":1}': '{"id":1,"v":"é","at":"2026-01-31 09:08:07.120"}'.encode(),
+        b'{"id":2}': b'{"id":2,"v":"x","at":null}',
+    }
+    eventually_holds(cluster, f"{mysql_database}.t", expected)
+    assert cluster.status("slow")["codec"] == "python"
+    assert all(worker.says("codec=python") for worker in workers)
+    assert not workers[1].says("table_split"), "so few rows need no splitter"
+
+
 def test_every_mysql_transaction_is_visible_as_a_whole(cluster, mysql_server, mysql_database) -> None:
     execute(
         mysql_server,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.discovery.catalog import read_table
-from shared.adapters.mysql.ranges import select_places
+from shared.adapters.mysql.ranges import select_places, table_name
 from shared.adapters.mysql.session import Session
 from shared.errors import NeedsOperator, Unavailable
 from shared.machines.ledger import HeldRange
@@ -59,6 +59,11 @@ class MysqlSource:
     def current(self, table: TableId) -> Table | None:
         """The table as the catalog has it now."""
         return read_table(self._session, table)
+
+    def has_at_most(self, table: Table, rows: int) -> bool:
+        """True when the table has no more rows; reads one row more at most."""
+        limited = f"SELECT 1 FROM {table_name(table)} LIMIT {rows + 1}"
+        return int(self._session.scalar(f"SELECT COUNT(*) FROM ({limited}) some")) <= rows
 
     def bytes_behind(self, reached: Coordinates, end: Coordinates) -> int:
         """How many bytes of binlog lie between; several files cost a look at their sizes."""

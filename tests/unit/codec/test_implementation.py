@@ -1,0 +1,92 @@
+"""Which codec is used: the one that is asked for, else the fastest that is there."""
+
+import pytest
+import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared import codec
+from shared.errors import CodecMissing, SchemaChanged, UnsupportedType
+from shared.model.schema import Table
+from shared.runtime import codecs
+from shared.settings import Settings
+from tests.unit.codec.packets import CODECS, TABLE, recorded
+
+
+def test_the_fastest_is_taken_unless_another_is_asked_for() -> None:
+    assert codec.implementation("python") is codec.PYTHON
+    assert codec.implementation() is (codec.NATIVE or codec.PYTHON)
+
+
+def test_a_codec_that_was_not_built_is_an_error_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "NATIVE", None)
+    assert codec.implementation() is codec.PYTHON
+    with pytest.raises(CodecMissing) as caught:
+        codec.implementation("native")
+    assert "HEADRACE_CODEC=python" in caught.value.hint
+
+
+def test_the_slow_codec_is_warned_of_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "NATIVE", None)
+    monkeypatch.setattr(codecs, "NATIVE", None)
+    for wanted, level in (("", "warning"), ("python", "info")):
+        with structlog.testing.capture_logs() as logs:
+            assert codecs.chosen(Settings(codec=wanted)) is codec.PYTHON
+        assert [entry["log_level"] for entry in logs] == [level]
+        assert logs[0]["codec"] == "python"
+
+
+@pytest.mark.parametrize("one", CODECS, ids=lambda one: one.name)
+def test_a_result_set_of_other_columns_is_refused(one: codec.Codec) -> None:
+    encoder = one.snapshot_encoder(TABLE, codec.FormatOptions())
+    encoder.check([8, 253])
+    with pytest.raises(SchemaChanged):
+        encoder.check([8])
+
+
+@pytest.mark.parametrize("one", CODECS, ids=lambda one: one.name)
+def test_rows_come_in_any_pieces_and_the_end_is_seen(one: codec.Codec) -> None:
+    rows = {
+        "text": [b"\x011\x03Tom", b"\x012\xfb"],
+        "binary": [
+            b"\0\0" + (1).to_bytes(8, "little") + b"\x03Tom",
+            b"\0\x08" + (2).to_bytes(8, "little"),
+        ],
+    }
+    expected = [(b'{"id":1}', b'{"id":1,"name":"Tom"}'), (b'{"id":2}', b'{"id":2,"name":null}')]
+    for size in (1, 3, 1000):
+        encoder = one.snapshot_encoder(TABLE, codec.FormatOptions())
+        packets = [*rows[encoder.protocol], b"\xfe\0\0\2\0"]
+        stream = b"".join(len(packet).to_bytes(3, "little") + b"\1" + packet for packet in packets)
+        found = [row for at in range(0, len(stream), size) for row in encoder.feed(stream[at : at + size])]
+        assert found == expected
+        assert encoder.ended
+        assert encoder.refusal is None
+
+
+@pytest.mark.parametrize("one", CODECS, ids=lambda one: one.name)
+def test_a_row_that_is_cut_short_and_a_servers_error(one: codec.Codec) -> None:
+    cut = {"text": b"\x011\x09Tom", "binary": b"\0\0" + bytes(8) + b"\x09Tom"}
+    encoder = one.snapshot_encoder(TABLE, codec.FormatOptions())
+    packet = cut[encoder.protocol]
+    with pytest.raises(UnsupportedType):
+        encoder.feed(len(packet).to_bytes(3, "little") + b"\1" + packet)
+    encoder = one.snapshot_encoder(TABLE, codec.FormatOptions())
+    refusal = b"\xff\x2d\x04#70100Query execution was interrupted"
+    assert encoder.feed(len(refusal).to_bytes(3, "little") + b"\1" + refusal) == []
+    assert encoder.refusal == (1069, "Query execution was interrupted")
+
+
+TABLES, _ = recorded()
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.sampled_from(list(TABLES.values())), st.binary(max_size=300), st.sampled_from(CODECS))
+def test_noise_in_a_result_set_gives_named_errors_only(table: Table, noise: bytes, one: codec.Codec) -> None:
+    encoder = one.snapshot_encoder(table, codec.FormatOptions())
+    head = b"\0" + bytes((len(table.columns) + 9) // 8) if encoder.protocol == "binary" else b""
+    for packet in (head + noise, noise):
+        try:
+            encoder.feed(len(packet).to_bytes(3, "little") + b"\1" + packet)
+        except (UnsupportedType, SchemaChanged) as error:
+            assert error.message
