@@ -1,7 +1,5 @@
 """The CLI against the real servers: what it writes, what it must not write, and what it says when one of them is away."""
 
-from __future__ import annotations
-
 import json
 import secrets
 import signal
@@ -366,8 +364,9 @@ def test_a_server_that_does_not_answer_is_exit_code_3(desk: Desk, server: str) -
 
 def test_ctrl_c_ends_watch_with_130(desk: Desk) -> None:
     desk.submit()
-    command = [sys.executable, "-m", "scheduler", "watch", "orders", "--json"]
+    command = (sys.executable, "-m", "scheduler", "watch", "orders", "--json")
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    piped["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background inherits SIG_IGN
     with subprocess.Popen(command, cwd=REPOSITORY, env=desk.environment, **piped) as watch:
         assert watch.stdout is not None
         assert json.loads(watch.stdout.readline())["state"] == "submitted"

@@ -1,0 +1,96 @@
+"""What one process costs per row, part by part and codec by codec: `python -m tests.bench.codec [--rows N]`.
+
+On a stack of its own, without workers and leader: rows of `orders` are read, encoded and produced in one transaction
+per 200,000 rows. CPU time, so that other work on the machine disturbs little; the last column is the wall clock's.
+"""
+
+import argparse
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from scheduler.discovery.catalog import read_table
+from shared.adapters.kafka.sink import UpsertSink
+from shared.adapters.mysql.result import ask, piece
+from shared.adapters.mysql.session import MysqlTarget, Session
+from shared.codec import NATIVE, PYTHON, Codec, FormatOptions
+from shared.model.schema import TableId
+from tests.bench.place import Place, own_stack
+from tests.bench.tables import drop_database, make_database
+from tests.bench.topics import Topics
+
+_ROWS_PER_TRANSACTION = 200_000
+_RUNS = 3
+
+
+class Clock:
+    """CPU seconds of this process, by part."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    def timed(self, part: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        began = time.process_time()
+        try:
+            return work(*arguments)
+        finally:
+            self.spent[part] = self.spent.get(part, 0.0) + time.process_time() - began
+
+
+def measure(place: Place, codec: Codec, topic: str) -> tuple[int, float, dict[str, float]]:
+    """Rows, wall seconds, and CPU seconds by part; librdkafka's threads work in all of them, its commit apart."""
+    server = place.mysql
+    clock = Clock()
+    with (
+        Session(MysqlTarget(server.host, server.port, server.root_user, server.root_password), "bench") as session,
+        UpsertSink({"bootstrap.servers": place.kafka.bootstrap}, topic, f"{topic}.state") as sink,
+    ):
+        table = read_table(session, TableId(place.database, "orders"))
+        assert table is not None
+        encoder = codec.snapshot_encoder(table, FormatOptions())
+        sink.open()
+        began = time.perf_counter()
+        names = ", ".join(encoder.select_expressions)
+        encoder.check(ask(session._connection, f"SELECT {names} FROM {place.database}.orders", encoder.protocol))
+        rows = pending = 0
+        while not encoder.ended:
+            data = clock.timed("read", piece, session._connection)
+            batch = clock.timed("encode", encoder.feed, data)
+            clock.timed("produce", sink.write_all, topic, batch)
+            rows += len(batch)
+            pending += len(batch)
+            if pending >= _ROWS_PER_TRANSACTION:
+                clock.timed("commit", sink.commit, [])
+                pending = 0
+        clock.timed("commit", sink.commit, [])
+        return rows, time.perf_counter() - began, clock.spent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.codec", description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=500_000, help="rows of the table")
+    arguments = parser.parse_args()
+    print(
+        "| codec | read | encode | produce | commit | CPU us per row | rows per second |\n|---|---|---|---|---|---|---|"
+    )
+    with own_stack(f"bench_{secrets.token_hex(3)}") as place:
+        make_database(place.mysql, place.database, arguments.rows)
+        topics = Topics(place.kafka.bootstrap)
+        try:
+            for run in range(_RUNS):
+                for codec in (NATIVE, PYTHON):
+                    if codec is None:
+                        continue
+                    topic = f"codec-{codec.name}-{run}"
+                    topics.create([topic])
+                    rows, seconds, spent = measure(place, codec, topic)
+                    parts = [spent[name] / rows * 1e6 for name in ("read", "encode", "produce", "commit")]
+                    cells = " | ".join(f"{part:.2f}" for part in parts)
+                    print(f"| {codec.name} | {cells} | {sum(parts):.2f} | {rows / seconds:,.0f} |", flush=True)
+        finally:
+            drop_database(place.mysql, place.database)
+
+
+if __name__ == "__main__":
+    main()
