@@ -7,18 +7,22 @@ from typing import Any
 from celery.signals import setup_logging
 
 from shared import settings as settings_module
+from shared.codec import implementation
 from shared.runtime import logs
 from shared.runtime.celery_app import make_app
-from shared.runtime.codecs import chosen
+from shared.runtime.codecs import announce
 from workers import tasks
 
 _SETTINGS = settings_module.load()
 
+# Before anything else: a codec that is not there must end the worker, not every task.
+_CODEC = implementation(_SETTINGS.codec)
+
 app = make_app(_SETTINGS)
-tasks.register(app, _SETTINGS)
+tasks.register(app, _SETTINGS, _CODEC)
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _configure_logging(**_: Any) -> None:
     logs.configure(_SETTINGS)
-    chosen(_SETTINGS)
+    announce(_CODEC, _SETTINGS)

@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import Celery, Task
 
+from shared.codec import Codec
 from shared.errors import HeadraceError
 from shared.model.chunk import ChunkId
 from shared.model.orders import CHUNK_TASK, SPLIT_TASK
@@ -19,7 +20,7 @@ from workers.snapshot.office import Office
 LOG = logs.get("headrace.snapshot")
 
 
-def register(app: Celery, settings: Settings) -> None:
+def register(app: Celery, settings: Settings, codec: Codec) -> None:
     """Adds the tasks to an app. Each process makes its own office on its first task."""
     offices: dict[int, Office] = {}
 
@@ -27,7 +28,7 @@ def register(app: Celery, settings: Settings) -> None:
         pid = os.getpid()
         if pid not in offices:
             offices.clear()  # what a fork brought along is of no use here
-            offices[pid] = Office(settings, settings.worker_name or f"{socket.gethostname()}-{pid}")
+            offices[pid] = Office(settings, codec, settings.worker_name or f"{socket.gethostname()}-{pid}")
         return offices[pid]
 
     @app.task(name=CHUNK_TASK, bind=True, shared=False)  # type: ignore[untyped-decorator]

@@ -10,7 +10,7 @@ leader, the planner and the preflight.
 
 from __future__ import annotations
 
-from shared.codec.interface import Codec
+from shared.codec.interface import Codec, EventDecoder, SnapshotEncoder, TableDecoder
 from shared.codec.options import FormatOptions
 from shared.codec.reference import CODEC as PYTHON
 from shared.codec.reference.key_parts import key_reader
@@ -21,6 +21,8 @@ from shared.errors import CodecMissing
 try:
     from shared.codec.native import CODEC as _NATIVE
 except ImportError as _error:
+    if _error.name != "shared.codec.native._core":
+        raise  # a fault of ours, not a core that was not built
     NATIVE: Codec | None = None
     _why = str(_error)
 else:
@@ -31,7 +33,10 @@ __all__ = [
     "NATIVE",
     "PYTHON",
     "Codec",
+    "EventDecoder",
     "FormatOptions",
+    "SnapshotEncoder",
+    "TableDecoder",
     "check_table",
     "implementation",
     "key_expressions",

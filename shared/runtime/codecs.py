@@ -1,22 +1,17 @@
-"""Which codec this process uses, said once at its start."""
+"""Says once, at a process's start, which codec it uses."""
 
 from __future__ import annotations
 
-from shared.codec import NATIVE, PYTHON, Codec, implementation
+from shared.codec import PYTHON, Codec
 from shared.runtime import logs
 from shared.settings import Settings
 
 LOG = logs.get("headrace.codec")
 
 
-def chosen(settings: Settings) -> Codec:
-    """The codec that the settings ask for; warns when nobody asked for the slow one.
-
-    Raises:
-        CodecMissing: the one that is asked for was not built here.
-    """
-    codec = implementation(settings.codec)
-    if codec is PYTHON and NATIVE is None and not settings.codec:
+def announce(codec: Codec, settings: Settings) -> None:
+    """Logs the codec; warns when it is the slow one and nobody asked for that."""
+    if codec is PYTHON and not settings.codec:
         LOG.warning(
             "codec_is_slow",
             codec=codec.name,
@@ -24,4 +19,3 @@ def chosen(settings: Settings) -> Codec:
         )
     else:
         LOG.info("codec", codec=codec.name)
-    return codec

@@ -17,14 +17,13 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from shared.codec import implementation
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+LOGS = REPOSITORY / ".local" / "test-logs"
+
 
 def pytest_report_header() -> str:
     wanted = os.environ.get("HEADRACE_CODEC", "")
     return f"headrace codec: {implementation(wanted).name}"
-
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-LOGS = REPOSITORY / ".local" / "test-logs"
 
 
 @dataclass

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from celery import Celery
 
+from shared.codec import PYTHON
 from shared.machines.ledger import ChunkRecord, DoneMark, PositionRecord, TableRecord, decode_record, encode_record
 from shared.model import orders
 from shared.model.job import Outcome, Wanted, decode_registry, encode_outcome, encode_wanted
@@ -31,7 +32,7 @@ def name_of(path: Path) -> str:
 
 def test_the_registered_tasks_are_those_of_the_wire() -> None:
     app = Celery("test", set_as_current=False)
-    tasks.register(app, Settings())
+    tasks.register(app, Settings(), PYTHON)
     registered = {name for name in app.tasks if not name.startswith("celery.")}
     assert registered == {orders.CHUNK_TASK, orders.SPLIT_TASK}
 

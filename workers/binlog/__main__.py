@@ -12,10 +12,11 @@ import click
 
 from shared import settings as settings_module
 from shared.adapters.kafka.registry import Registry
+from shared.codec import Codec, implementation
 from shared.errors import HeadraceError, Transient, Unavailable
 from shared.model.job import Desire, End, Outcome, Wanted
 from shared.runtime import connections, logs
-from shared.runtime.codecs import chosen
+from shared.runtime.codecs import announce
 from shared.settings import Settings
 from workers.binlog.opening import JobContext, close_job
 from workers.binlog.supervisor import EXIT_AGAIN, EXIT_DONE, Supervisor, worker_name
@@ -38,17 +39,18 @@ def main(lead: str | None, holder: str | None) -> None:
     try:
         settings = settings_module.load()
         logs.configure(settings)
-        chosen(settings)
+        codec = implementation(settings.codec)
+        announce(codec, settings)
         if lead is None:
             Supervisor(settings, worker_name(settings), stop).run()
         else:
-            sys.exit(_lead(settings, lead, holder or worker_name(settings), stop))
+            sys.exit(_lead(settings, codec, lead, holder or worker_name(settings), stop))
     except HeadraceError as error:
         click.echo(f"error: {error.name}: {error}", err=True)
         sys.exit(3 if isinstance(error, Transient) else 2)
 
 
-def _lead(settings: Settings, name: str, holder: str, stop: threading.Event) -> int:
+def _lead(settings: Settings, codec: Codec, name: str, holder: str, stop: threading.Event) -> int:
     """One tenure; its end is told by the exit code, and a final one in the registry."""
     parent = os.getppid()
     with Registry(connections.registry_config(settings), settings.registry_topic) as registry:
@@ -57,7 +59,7 @@ def _lead(settings: Settings, name: str, holder: str, stop: threading.Event) -> 
         if wanted is None:
             return EXIT_DONE
         try:
-            context = JobContext(settings, wanted, connections.resolve(wanted, dict(os.environ)))
+            context = JobContext(settings, codec, wanted, connections.resolve(wanted, dict(os.environ)))
             if wanted.desire is Desire.CANCELLED:
                 close_job(context)
                 registry.write(Outcome(name, wanted.revision, End.CANCELLED))

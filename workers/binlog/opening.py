@@ -19,7 +19,7 @@ from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.adapters.mysql.stream import BinlogStream
 from shared.adapters.redis.lease import Leases
 from shared.adapters.sqlite.holds import SpillingHold
-from shared.codec import implementation
+from shared.codec import Codec
 from shared.errors import InvalidJob, SinkRefused, Superseded, Unavailable
 from shared.job.spec import JobSpec
 from shared.machines.ledger import Ledger, StoredState, TableRecord
@@ -40,6 +40,7 @@ class JobContext:
     """What a tenure is about."""
 
     settings: Settings
+    codec: Codec
     wanted: Wanted
     spec: JobSpec
 
@@ -202,7 +203,7 @@ def _open_stream(
     context: JobContext, target: MysqlTarget, ledger: Ledger, leases: Leases, wake: Callable[[], None]
 ) -> tuple[BinlogStream, int]:
     options = connections.format_options(context.spec)
-    codec = implementation(context.settings.codec)
+    codec = context.codec
     decoders = {table: codec.table_decoder(record.table, options) for table, record in ledger.tables.items()}
     # The same uuid in every tenure: the server then ends a dead predecessor's connection when ours arrives.
     replica_uuid = str(uuid.uuid5(uuid.NAMESPACE_OID, f"headrace.{context.wanted.id}"))

@@ -17,7 +17,7 @@ from shared.adapters.redis import client as redis_client
 from shared.adapters.redis import progress
 from shared.adapters.redis.lease import Leases
 from shared.adapters.redis.mail import LeaderMail
-from shared.codec import implementation, key_reader
+from shared.codec import key_reader
 from shared.errors import Superseded, Unavailable
 from shared.machines.ledger import summary
 from shared.model.chunk import ChunkId
@@ -119,7 +119,7 @@ class Tenure:
     def __init__(self, context: JobContext, holder: str, stopped: Callable[[], bool]) -> None:
         self._context = context
         self._holder = holder
-        self._codec = implementation(context.settings.codec).name
+        self._codec = context.codec.name
         self._stopped = stopped
         self._url = context.settings.redis_url.get_secret_value()
         self._redis = redis_client.connect(self._url)

@@ -17,7 +17,7 @@ from shared.adapters.kafka.sink import UpsertSink
 from shared.adapters.mysql.session import Session
 from shared.adapters.redis import client as redis_client
 from shared.adapters.redis.mail import WorkerMail
-from shared.codec import implementation
+from shared.codec import Codec
 from shared.errors import HeadraceError, NeedsOperator, Transient
 from shared.job.spec import JobSpec
 from shared.model.chunk import ChunkId
@@ -48,10 +48,12 @@ class Office:
 
     Args:
         settings: of this process.
+        codec: which reads rows.
         worker: its name in questions and logs.
     """
 
     settings: Settings
+    codec: Codec
     worker: str
     _specs: dict[str, JobSpec] = field(default_factory=dict)
     _registry: Registry | None = None
@@ -69,8 +71,7 @@ class Office:
             sink = self._take_sink(spec, job_id)
         attempt = sink.transactional_id
         target = connections.mysql_target(spec)
-        codec = implementation(self.settings.codec)
-        reader = ChunkReader(target, codec, connections.format_options(spec), f"chunk {chunk}")
+        reader = ChunkReader(target, self.codec, connections.format_options(spec), f"chunk {chunk}")
         try:
             with sink, RedisDesk(self._mail(job), attempt) as desk:
                 try:

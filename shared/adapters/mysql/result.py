@@ -7,13 +7,12 @@ protocol; both are left out here by reading the connection's buffered file behin
 from __future__ import annotations
 
 import struct
-from typing import Any, Protocol
+from typing import Any
 
 from pymysql.constants import COMMAND
 from pymysql.protocol import FieldDescriptorPacket
 
 from shared.errors import Unavailable
-from shared.model.change import EncodedRow
 
 #: Bytes asked for in one read; a read gives what has arrived.
 PIECE_BYTES = 256 * 1024
@@ -22,28 +21,6 @@ _COM_STMT_PREPARE, _COM_STMT_EXECUTE = 0x16, 0x17
 _NO_CURSOR, _ONCE = 0, 1
 #: Status, statement id, columns, parameters.
 _PREPARED = struct.Struct("<BIHH")
-
-
-class RowFeed(Protocol):
-    """The codec's encoder of one result set."""
-
-    @property
-    def protocol(self) -> str:
-        """`binary` or `text`."""
-
-    @property
-    def ended(self) -> bool:
-        """True when the last row has come."""
-
-    @property
-    def refusal(self) -> tuple[int, str] | None:
-        """The error by which the server ended the result: its number and text."""
-
-    def check(self, types: list[int]) -> None:
-        """Raises when the columns' types are not those of the schema."""
-
-    def feed(self, data: bytes) -> list[EncodedRow]:
-        """The rows that are whole now."""
 
 
 def ask(connection: Any, sql: str, protocol: str) -> list[int]:

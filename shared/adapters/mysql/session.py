@@ -15,7 +15,8 @@ from pymysql.connections import Connection
 from pymysql.constants import CR, ER
 from pymysql.cursors import Cursor
 
-from shared.adapters.mysql.result import RowFeed, ask, piece
+from shared.adapters.mysql.result import ask, piece
+from shared.codec import SnapshotEncoder
 from shared.errors import Bug, HeadraceError, NeedsOperator, PreflightFailed, Unavailable
 from shared.model.change import EncodedRow
 
@@ -105,7 +106,7 @@ class Session:
         cells = ([b"" if cell is None else cell for cell in row] for row in rows)
         return [dict(zip(names, (cell.decode() for cell in row), strict=True)) for row in cells]
 
-    def stream(self, sql: str, rows: RowFeed) -> Iterator[list[EncodedRow]]:
+    def stream(self, sql: str, rows: SnapshotEncoder) -> Iterator[list[EncodedRow]]:
         """The encoded rows of a long query in batches, unbuffered: memory holds one piece of the answer and a row.
 
         A stream that is not read to its end costs the connection: MySQL could only be asked to send all the rest.

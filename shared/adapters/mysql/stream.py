@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import pymysql
 from pymysqlreplication import BinLogStreamReader
@@ -19,6 +19,7 @@ from pymysqlreplication import BinLogStreamReader
 from shared.adapters.mysql.dump import COM_BINLOG_DUMP_GTID, dump_gtid_packet
 from shared.adapters.mysql.result import piece
 from shared.adapters.mysql.session import MysqlTarget, SharedTls, connect_arguments, translated
+from shared.codec import EventDecoder
 from shared.errors import BinlogLost, HeadraceError, Superseded, Unavailable
 from shared.model.binlog import Event
 from shared.model.position import GtidSet
@@ -36,25 +37,6 @@ _BYTES_PER_CALL = 2 * 1024 * 1024
 
 _FATAL_READING_BINLOG = 1236
 _SAME_REPLICA = "same server_uuid/server_id"
-
-
-class Decoder(Protocol):
-    """The codec's decoder of one connection."""
-
-    @property
-    def more(self) -> bool:
-        """True when a call without data would give more, or raise."""
-
-    @property
-    def ended(self) -> bool:
-        """True when the server ended the stream."""
-
-    @property
-    def refusal(self) -> tuple[int, str] | None:
-        """The error by which the server ended it: its number and text."""
-
-    def feed(self, data: bytes, *, merge: bool = False) -> list[Event]:
-        """The events in the next piece of the connection's bytes."""
 
 
 class _DumpConnection(SharedTls):
@@ -99,7 +81,7 @@ class BinlogStream:
         start: GtidSet,
         server_id: int,
         replica_uuid: str,
-        decoder: Decoder,
+        decoder: EventDecoder,
         wake: Callable[[], None],
     ) -> None:
         self._target = target

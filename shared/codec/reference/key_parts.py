@@ -84,7 +84,7 @@ def _json_reader(column: Column, options: FormatOptions) -> Callable[[Any], KeyP
 
 def _moment(text: str) -> str:
     """MySQL's own text, whatever standard the JSON follows: the zone, where there is one, is UTC."""
-    return text.removesuffix("Z").removesuffix("+00:00").replace("T", " ")
+    return text.removesuffix("Z").replace("T", " ")
 
 
 def quoted_name(name: str) -> str:

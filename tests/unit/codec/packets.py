@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hypothesis import strategies as st
+
 from shared.codec import NATIVE, PYTHON, Codec, FormatOptions
 from shared.model.binlog import Event, RowChanges
 from shared.model.schema import Column, Table, TableId, table_from_json
@@ -122,9 +124,11 @@ class UnderTest:
     codec: Codec = PYTHON
 
 
-def decoder(*tables: Table, options: FormatOptions | None = None, started: bool = True) -> Fed:
+def decoder(
+    *tables: Table, options: FormatOptions | None = None, started: bool = True, codec: Codec | None = None
+) -> Fed:
     """A decoder that wants these tables and, once started, is inside a transaction."""
-    codec = UnderTest.codec
+    codec = codec or UnderTest.codec
     wanted = {table.id: codec.table_decoder(table, options or FormatOptions()) for table in tables}
     made = Fed(codec, wanted.get)
     if started:
@@ -170,3 +174,41 @@ def folded(decoder: Fed, packets: list[bytes]) -> dict[TableId, dict[bytes, byte
                     else:
                         topic[key] = value
     return topics
+
+
+TABLES, STREAMS = recorded()
+EVERY_PACKET = [packet for stream in STREAMS.values() for packet in stream.packets]
+CHECKSUM_OFF = format_description(algorithm=NO_CHECKSUM)
+
+
+def damaged(packet: bytes, place: int, byte: int, cut: int) -> bytes:
+    """A packet with one byte changed and its tail cut, but of the length that it says."""
+    body = bytearray(packet[:-4])
+    body[place % len(body)] ^= byte
+    body = body[: max(19, len(body) - cut)]
+    body[9:13] = len(body).to_bytes(4, "little")
+    return bytes(body)
+
+
+def table_map_before(packet: bytes) -> list[bytes]:
+    """The TABLE_MAP that a rows event needs, without checksum."""
+    if packet[4] not in (30, 31, 32):
+        return []
+    place = next(i for i, one in enumerate(EVERY_PACKET) if one is packet)
+    before = next(one for one in reversed(EVERY_PACKET[:place]) if one[4] == 19)
+    return [damaged(before, 0, 0, 0)]
+
+
+def damaged_stream(packet: bytes, place: int, byte: int, cut: int) -> list[bytes]:
+    """A stream that starts well and whose last packet is damaged."""
+    return [CHECKSUM_OFF, damaged(gtid(), 0, 0, 0), *table_map_before(packet), damaged(packet, place, byte, cut)]
+
+
+#: Streams of a real server with one byte changed or a tail cut.
+DAMAGED = st.builds(
+    damaged_stream,
+    st.sampled_from(EVERY_PACKET),
+    st.integers(0, 4000),
+    st.integers(0, 255),
+    st.one_of(st.just(0), st.integers(0, 60)),
+)

@@ -1,16 +1,24 @@
 """Which codec is used: the one that is asked for, else the fastest that is there."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import structlog
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared import codec
-from shared.errors import CodecMissing, SchemaChanged, UnsupportedType
+from shared.errors import CodecMissing, HeadraceError, SchemaChanged, UnsupportedType
 from shared.model.schema import Table
 from shared.runtime import codecs
 from shared.settings import Settings
-from tests.unit.codec.packets import CODECS, TABLE, recorded
+from tests.unit.codec.packets import CODECS, DAMAGED, TABLE, TABLES, decoder
+
+REPOSITORY = Path(__file__).parents[3]
 
 
 def test_the_fastest_is_taken_unless_another_is_asked_for() -> None:
@@ -26,14 +34,40 @@ def test_a_codec_that_was_not_built_is_an_error_when_it_is_asked_for(monkeypatch
     assert "HEADRACE_CODEC=python" in caught.value.hint
 
 
-def test_the_slow_codec_is_warned_of_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "NATIVE", None)
-    monkeypatch.setattr(codecs, "NATIVE", None)
+def test_the_slow_codec_is_warned_of_unless_it_was_asked_for() -> None:
     for wanted, level in (("", "warning"), ("python", "info")):
         with structlog.testing.capture_logs() as logs:
-            assert codecs.chosen(Settings(codec=wanted)) is codec.PYTHON
-        assert [entry["log_level"] for entry in logs] == [level]
-        assert logs[0]["codec"] == "python"
+            codecs.announce(codec.PYTHON, Settings(codec=wanted))
+        assert [(entry["log_level"], entry["codec"]) for entry in logs] == [(level, "python")]
+
+
+def test_the_native_codec_is_there_where_rust_is() -> None:
+    assert codec.NATIVE is not None or shutil.which("cargo") is None, "the build failed; pip install -v . says why"
+
+
+#: A program that runs as if the core had not been built.
+WITHOUT_CORE = """
+import runpy, sys
+sys.modules["shared.codec.native._core"] = None
+sys.argv = {arguments!r}
+runpy.run_module({module!r}, run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [("workers.binlog", ["binlog"]), ("celery", ["celery", "-A", "workers.app", "worker", "-Q", "snapshot"])],
+    ids=["binlog worker", "snapshot worker"],
+)
+def test_a_worker_that_lacks_the_codec_it_is_told_to_use_does_not_start(module: str, arguments: list[str]) -> None:
+    program = WITHOUT_CORE.format(module=module, arguments=arguments)
+    environment = {**os.environ, "HEADRACE_CODEC": "native", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode != 0
+    assert "The native codec is asked for, but it is not there" in done.stderr
+    assert "HEADRACE_CODEC=python" in done.stderr
 
 
 @pytest.mark.parametrize("one", CODECS, ids=lambda one: one.name)
@@ -77,7 +111,18 @@ def test_a_row_that_is_cut_short_and_a_servers_error(one: codec.Codec) -> None:
     assert encoder.refusal == (1069, "Query execution was interrupted")
 
 
-TABLES, _ = recorded()
+@settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(DAMAGED)
+def test_the_implementations_agree_on_damaged_packets(packets: list[bytes]) -> None:
+    """The same events, or the same kind of error."""
+    outcomes: list[object] = []
+    for one in CODECS:
+        made = decoder(*TABLES.values(), started=False, codec=one)
+        try:
+            outcomes.append([event for packet in packets for event in made.feed(packet)])
+        except HeadraceError as error:
+            outcomes.append(error.name)
+    assert outcomes[1:] == outcomes[:-1]
 
 
 @settings(max_examples=1000, deadline=None)

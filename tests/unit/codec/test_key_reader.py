@@ -162,7 +162,7 @@ def test_a_decimal_may_be_spelled_in_many_ways(text: str) -> None:
     assert repr(key_reader(table, FormatOptions())(b'{"d":%b}' % text.encode())) == repr(plain)
 
 
-@pytest.mark.parametrize("text", ["2020-01-02 03:04:05.6", "2020-01-02T03:04:05.6Z", "2020-01-02 03:04:05.6+00:00"])
+@pytest.mark.parametrize("text", ["2020-01-02 03:04:05.6", "2020-01-02T03:04:05.6Z"])
 def test_a_moment_may_follow_any_standard(text: str) -> None:
     table = Table(TableId("d", "t"), (column("t", "timestamp(1)"),), ("t",))
     assert key_reader(table, FormatOptions())(b'{"t":"%b"}' % text.encode()) == ("2020-01-02 03:04:05.6",)
