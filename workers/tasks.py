@@ -10,8 +10,8 @@ from celery import Celery, Task
 
 from shared.codec import Codec
 from shared.errors import HeadraceError
-from shared.model.chunk import ChunkId
-from shared.model.orders import CHUNK_TASK, SPLIT_TASK
+from shared.model.chunk import named
+from shared.model.orders import CHUNK_TASK, SPLIT_TASK, chunks_from_json
 from shared.model.schema import TableId
 from shared.runtime import logs
 from shared.settings import Settings
@@ -32,13 +32,13 @@ def register(app: Celery, settings: Settings, codec: Codec) -> None:
         return offices[pid]
 
     @app.task(name=CHUNK_TASK, bind=True, shared=False)  # type: ignore[untyped-decorator]
-    def chunk(self: Task, *, job: str, job_id: str, database: str, table: str, number: int) -> dict[str, Any]:
-        subject = ChunkId(TableId(database, table), number)
+    def chunk(self: Task, *, job: str, job_id: str, chunks: list[list[Any]]) -> dict[str, Any]:
+        subject = chunks_from_json(chunks)
         try:
-            outcome = office().read_chunk(job, job_id, subject)
+            outcome = office().read_chunks(job, job_id, subject)
         except HeadraceError as error:
-            return _failed(self, str(subject), error)
-        LOG.info("chunk_read" if outcome.read else "chunk_refused", job=job, chunk=str(subject), **outcome._asdict())
+            return _failed(self, named(subject), error)
+        LOG.info("chunk_read" if outcome.read else "chunk_refused", job=job, chunk=named(subject), **outcome._asdict())
         return outcome._asdict()
 
     @app.task(name=SPLIT_TASK, bind=True, shared=False)  # type: ignore[untyped-decorator]

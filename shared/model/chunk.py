@@ -6,6 +6,7 @@ A bound is written as JSON into the state topic and into messages; `bound_to_jso
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -24,6 +25,11 @@ class ChunkId(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.table}#{self.number}"
+
+
+def named(chunks: Sequence[ChunkId]) -> str:
+    """A few words for some chunks: the first one, and how many others."""
+    return f"{chunks[0]} and {len(chunks) - 1} more" if len(chunks) > 1 else str(chunks[0])
 
 
 class KeyRange(NamedTuple):

@@ -7,6 +7,7 @@ a version; a worker accepts all versions up to its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -26,10 +27,10 @@ SNAPSHOT_QUEUE = "snapshot"
 
 
 @dataclass(frozen=True, slots=True)
-class AskChunk:
-    """May this attempt read this chunk? Its transactional id is initialised already (rule 2)."""
+class AskChunks:
+    """May this attempt read these chunks? Its transactional id is initialised already (rule 2)."""
 
-    chunk: ChunkId
+    chunks: tuple[ChunkId, ...]
     attempt: str
     worker: str
 
@@ -75,14 +76,22 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadChunk:
-    """`go(P)`: read the range once the server has executed `low`, and write it to the topic."""
+class Granted:
+    """A chunk that the attempt may read: its range of the table goes to the topic."""
 
-    attempt: str
+    chunk: ChunkId
     table: Table
     topic: str
     range: KeyRange
+
+
+@dataclass(frozen=True, slots=True)
+class ReadChunks:
+    """`go(P)`: read the granted chunks once the server has executed `low`; all of them in one Kafka transaction."""
+
+    attempt: str
     low: GtidSet
+    granted: tuple[Granted, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +113,16 @@ class Refused:
     reason: str
 
 
-Question: TypeAlias = AskChunk | AskSplit | Beat | GaveUp | Bounds
-Answer: TypeAlias = ReadChunk | SplitTable | Refused
+Question: TypeAlias = AskChunks | AskSplit | Beat | GaveUp | Bounds
+Answer: TypeAlias = ReadChunks | SplitTable | Refused
 
 
 def encode(message: Question | Answer) -> bytes:
     """The message as JSON bytes."""
     body: dict[str, Any] = {"v": VERSION, "kind": type(message).__name__, "attempt": message.attempt}
     match message:
-        case AskChunk(chunk, _, worker):
-            body |= {"chunk": [*chunk.table, chunk.number], "worker": worker}
+        case AskChunks(chunks, _, worker):
+            body |= {"chunks": chunks_to_json(chunks), "worker": worker}
         case AskSplit(table, _, worker):
             body |= {"table": list(table), "worker": worker}
         case Beat(_, rows, size):
@@ -123,15 +132,51 @@ def encode(message: Question | Answer) -> bytes:
         case Bounds(table, _, after, bounds, finished):
             body |= {"table": list(table), "after": bound_to_json(after), "finished": finished}
             body |= {"bounds": [bound_to_json(bound) for bound in bounds]}
-        case ReadChunk(_, schema, topic, key_range, low):
-            body |= {"table": table_to_json(schema), "topic": topic, "low": str(low)}
-            body |= {"lower": bound_to_json(key_range.lower), "upper": bound_to_json(key_range.upper)}
+        case ReadChunks(_, low, granted):
+            body |= {"low": str(low), "granted": [_granted_to_json(one) for one in granted]}
         case SplitTable(_, schema, after, rows, estimate):
             body |= {"table": table_to_json(schema), "after": bound_to_json(after)}
             body |= {"chunk_rows": rows, "rows_estimate": estimate}
         case Refused(_, reason):
             body |= {"reason": reason}
     return orjson.dumps(body)
+
+
+def chunks_to_json(chunks: Iterable[ChunkId]) -> list[list[Any]]:
+    """Chunks as lists of database, table and number: in questions, and as the argument of the chunk task."""
+    return [[*chunk.table, chunk.number] for chunk in chunks]
+
+
+def chunks_from_json(value: Iterable[Sequence[Any]]) -> tuple[ChunkId, ...]:
+    """The chunks that `chunks_to_json` wrote.
+
+    Raises:
+        ValueError: the value has another shape.
+    """
+    found = []
+    for one in value:
+        match one:
+            case [str(database), str(table), int(number)]:
+                found.append(ChunkId(TableId(database, table), number))
+            case _:
+                raise ValueError(f"not the name of a chunk: {one!r}")
+    return tuple(found)
+
+
+def _granted_to_json(granted: Granted) -> dict[str, Any]:
+    return {
+        "number": granted.chunk.number,
+        "table": table_to_json(granted.table),
+        "topic": granted.topic,
+        "lower": bound_to_json(granted.range.lower),
+        "upper": bound_to_json(granted.range.upper),
+    }
+
+
+def _granted_from_json(body: dict[str, Any]) -> Granted:
+    table = table_from_json(body["table"])
+    bounds = KeyRange(bound_from_json(body["lower"]), bound_from_json(body["upper"]))
+    return Granted(ChunkId(table.id, int(body["number"])), table, body["topic"], bounds)
 
 
 def decode(data: bytes) -> Question | Answer:
@@ -151,9 +196,8 @@ def decode(data: bytes) -> Question | Answer:
 
 def _decode(kind: str, attempt: str, body: dict[str, Any]) -> Question | Answer:
     match kind:
-        case "AskChunk":
-            database, table, number = body["chunk"]
-            return AskChunk(ChunkId(TableId(database, table), int(number)), attempt, body["worker"])
+        case "AskChunks":
+            return AskChunks(chunks_from_json(body["chunks"]), attempt, body["worker"])
         case "AskSplit":
             return AskSplit(TableId(*body["table"]), attempt, body["worker"])
         case "Beat":
@@ -165,10 +209,9 @@ def _decode(kind: str, attempt: str, body: dict[str, Any]) -> Question | Answer:
             return Bounds(
                 TableId(*body["table"]), attempt, bound_from_json(body["after"]), bounds, bool(body["finished"])
             )
-        case "ReadChunk":
-            key_range = KeyRange(bound_from_json(body["lower"]), bound_from_json(body["upper"]))
-            schema = table_from_json(body["table"])
-            return ReadChunk(attempt, schema, body["topic"], key_range, GtidSet.parse(body["low"]))
+        case "ReadChunks":
+            granted = tuple(_granted_from_json(one) for one in body["granted"])
+            return ReadChunks(attempt, GtidSet.parse(body["low"]), granted)
         case "SplitTable":
             after, schema = bound_from_json(body["after"]), table_from_json(body["table"])
             return SplitTable(attempt, schema, after, int(body["chunk_rows"]), int(body["rows_estimate"]))

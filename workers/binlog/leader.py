@@ -7,8 +7,9 @@ the next one starts from the state topic.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from scheduler.dispatch import Dispatch
@@ -18,7 +19,18 @@ from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, Statement,
 from shared.model.change import Change, ChunkKey
 from shared.model.chunk import ChunkId
 from shared.model.chunk_key import needs_server_order
-from shared.model.orders import AskChunk, AskSplit, Beat, Bounds, GaveUp, Question, ReadChunk, Refused, SplitTable
+from shared.model.orders import (
+    AskChunks,
+    AskSplit,
+    Beat,
+    Bounds,
+    GaveUp,
+    Granted,
+    Question,
+    ReadChunks,
+    Refused,
+    SplitTable,
+)
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
 from workers.binlog.ports import Policy, Ports
@@ -95,9 +107,13 @@ class Leader:
         if not self.ledger.in_transaction:
             self._commit()
 
-    def progress(self) -> dict[str, int]:
-        """Rows that the running attempts say they have read."""
-        return {attempt: self._progress.get(attempt, 0) for _, attempt in self.ledger.claims()}
+    def progress(self) -> dict[ChunkId, int]:
+        """Rows that the running attempts say they have read of their chunks. Of small tables that are read together
+        nothing is said: it takes a moment, and which rows belong to which table is not known before.
+        """
+        claims = self.ledger.claims()
+        together = Counter(attempt for _, attempt in claims)
+        return {chunk: self._progress.get(attempt, 0) for chunk, attempt in claims if together[attempt] == 1}
 
     # The stream.
 
@@ -196,8 +212,8 @@ class Leader:
 
     def _take_question(self, question: Question, now: float) -> None:
         match question:
-            case AskChunk(chunk, attempt, _):
-                self._admit(chunk, attempt, now)
+            case AskChunks(chunks, attempt, _):
+                self._admit(chunks, attempt, now)
             case AskSplit(table, attempt, _):
                 self._admit_splitter(table, attempt, now)
             case Beat(attempt, rows):
@@ -209,15 +225,16 @@ class Leader:
             case GaveUp():
                 self._gave_up(question)
 
-    def _admit(self, chunk: ChunkId, attempt: str, now: float) -> None:
+    def _admit(self, chunks: tuple[ChunkId, ...], attempt: str, now: float) -> None:
+        """Grants those of the chunks that wait, or turns the attempt away."""
         if attempt in self._beats:
             return  # the question came twice
-        refusal = self.ledger.ask(chunk, attempt)
-        if refusal is None:
+        refusals = [refusal for chunk in chunks if (refusal := self.ledger.ask(chunk, attempt))]
+        if len(refusals) < len(chunks):
             self._beats[attempt] = now
         else:
-            self._dispatch.refused(chunk)
-            self._ports.mail.answer(Refused(attempt, refusal.reason))
+            self._dispatch.refused(chunks)
+            self._ports.mail.answer(Refused(attempt, refusals[0].reason if refusals else "nothing was asked for"))
 
     def _admit_splitter(self, table: TableId, attempt: str, now: float) -> None:
         if table != self._to_split(now):
@@ -284,8 +301,9 @@ class Leader:
         return self.ledger.next_to_split()
 
     def _send_hints(self, now: float) -> None:
-        waiting = self.ledger.waiting(self._dispatch.window)
-        for hint in self._dispatch.due(waiting, self.ledger.claimed, self._to_split(now), now):
+        ledger = self.ledger
+        due = self._dispatch.due(ledger.waiting, ledger.small, ledger.claimed, self._to_split(now), now)
+        for hint in due:
             self._ports.hints.send(hint)
 
     # Commits.
@@ -310,9 +328,10 @@ class Leader:
     def _commit(self) -> None:
         self._ports.sink.commit(self.ledger.checkpoint())
         self._written = 0
-        for grant in self.ledger.committed():
-            self._ports.mail.answer(self._order(grant))
+        # An attempt's claims were made in one turn, so its grants stand together and have one P.
+        for (attempt, low), grants in groupby(self.ledger.committed(), lambda grant: (grant.attempt, grant.low)):
+            self._ports.mail.answer(ReadChunks(attempt, low, tuple(self._granted(grant) for grant in grants)))
 
-    def _order(self, grant: Grant) -> ReadChunk:
+    def _granted(self, grant: Grant) -> Granted:
         record = self.ledger.tables[grant.chunk.table]
-        return ReadChunk(grant.attempt, record.table, record.topic, grant.range, grant.low)
+        return Granted(grant.chunk, record.table, record.topic, grant.range)

@@ -22,7 +22,7 @@ from shared.adapters.sqlite.holds import SpillingHold
 from shared.codec import Codec
 from shared.errors import InvalidJob, SinkRefused, Superseded, Unavailable
 from shared.job.spec import JobSpec
-from shared.machines.ledger import Ledger, StoredState, TableRecord
+from shared.machines.ledger import SMALL_TABLE_ROWS, Ledger, StoredState, TableRecord
 from shared.model.job import Wanted, leader_transactional_id, state_topic
 from shared.model.schema import TableId
 from shared.runtime import connections
@@ -30,9 +30,6 @@ from shared.settings import Settings
 from workers.binlog.fencer import ThreadedFencer
 from workers.binlog.source import MysqlSource
 from workers.binlog.takeover import first_records, take_over
-
-#: Tables of so many rows at most are looked at when a tenure opens.
-_SMALL_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def _keep_small_tables_whole(ledger: Ledger, source: MysqlSource) -> None:
     thousands of such tables the tasks would take longer than the rows.
     """
     for record in list(ledger.tables.values()):
-        limit = min(record.chunk_rows, _SMALL_ROWS)
+        limit = min(record.chunk_rows, SMALL_TABLE_ROWS)
         untouched = not record.split_done and record.split_at is None
         # The estimate spares large tables the question; the answer, not the estimate, decides.
         if untouched and record.rows_estimate <= limit and source.has_at_most(record.table, limit):

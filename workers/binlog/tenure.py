@@ -20,8 +20,7 @@ from shared.adapters.redis.mail import LeaderMail
 from shared.codec import key_reader
 from shared.errors import Superseded, Unavailable
 from shared.machines.ledger import summary
-from shared.model.chunk import ChunkId
-from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, Answer, GaveUp, Question
+from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, Answer, GaveUp, Question, chunks_to_json
 from shared.model.schema import TableId
 from shared.runtime import connections, logs
 from shared.runtime.celery_app import make_app
@@ -95,12 +94,12 @@ class CeleryHints:
     def send(self, hint: Hint) -> None:
         """See `Hints`; a hint that Redis does not take is sent again later."""
         arguments: dict[str, Any] = {"job": self._job, "job_id": self._job_id}
-        if isinstance(hint, ChunkId):
-            task = CHUNK_TASK
-            arguments |= {"database": hint.table.database, "table": hint.table.table, "number": hint.number}
-        else:
+        if isinstance(hint, TableId):
             task = SPLIT_TASK
             arguments |= {"database": hint.database, "table": hint.table}
+        else:
+            task = CHUNK_TASK
+            arguments |= {"chunks": chunks_to_json(hint)}
         try:
             self._app.send_task(task, kwargs=arguments, queue=SNAPSHOT_QUEUE, expires=_HINT_SECONDS)
         except OperationalError as error:
@@ -191,9 +190,8 @@ class Tenure:
         end = opened.source.binlog_end()
         behind = opened.source.bytes_behind(leader.reached, end)
         running: dict[TableId, int] = {}
-        reading = leader.progress()
-        for chunk, attempt in ledger.claims():
-            running[chunk.table] = running.get(chunk.table, 0) + reading[attempt]
+        for chunk, rows in leader.progress().items():
+            running[chunk.table] = running.get(chunk.table, 0) + rows
         committed = leader.commit_microseconds / 1e6
         lag = max(0.0, clock.unix_seconds() - committed) if behind and committed else 0.0
         return summary(ledger.tables.values(), ledger.processed, ledger.epoch, running) | {

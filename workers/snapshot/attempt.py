@@ -1,4 +1,4 @@
-"""One attempt at one chunk (DESIGN rules 2 and 4). Written as a generator that pauses wherever it waits or has done
+"""One attempt: at one chunk, or at several small ones together (DESIGN rules 2 and 4). Written as a generator that pauses wherever it waits or has done
 a step, so that the process runs it straight through and the simulation lets the world go on in between.
 
 Any error, fence or unknown commit outcome ends the attempt; its id is never used again.
@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from shared.machines.ledger import DoneMark, Record, encode_record
 from shared.model.change import Change, EncodedRow
 from shared.model.chunk import ChunkId
-from shared.model.orders import Answer, AskChunk, ReadChunk, Refused
+from shared.model.orders import Answer, AskChunks, Granted, ReadChunks, Refused
 from shared.model.position import GtidSet
 
 
@@ -31,7 +31,7 @@ class AttemptSink(Protocol):
 class Desk(Protocol):
     """The way to the leader and back."""
 
-    def ask(self, question: AskChunk) -> None:
+    def ask(self, question: AskChunks) -> None:
         """Sends the question; it may be lost."""
 
     def answer(self, attempt: str) -> Answer | None:
@@ -47,8 +47,8 @@ class Reader(Protocol):
     def executed(self, low: GtidSet) -> bool:
         """True once the server has executed all of it; waits a while for that."""
 
-    def read(self, order: ReadChunk) -> Iterator[list[EncodedRow]]:
-        """All rows of the range in one consistent read, a batch at a time."""
+    def read(self, granted: Granted) -> Iterator[list[EncodedRow]]:
+        """All rows of the chunk in one consistent read, a batch at a time."""
 
 
 class Outcome(NamedTuple):
@@ -56,31 +56,38 @@ class Outcome(NamedTuple):
 
     read: bool
     rows: int = 0
+    chunks: int = 0
     reason: str = ""
 
 
-def attempt_chunk(
-    chunk: ChunkId, worker: str, sink: AttemptSink, desk: Desk, reader: Reader
+def attempt_chunks(
+    chunks: tuple[ChunkId, ...], worker: str, sink: AttemptSink, desk: Desk, reader: Reader
 ) -> Generator[None, None, Outcome]:
-    """Asks, waits for P, reads, writes, commits.
+    """Asks, waits for P, reads what was granted, writes, commits. Each chunk is a consistent read of its own; one
+    transaction has the rows and done-marks of all.
 
     Raises:
         HeadraceError: the attempt is over; the caller reports it and retires the id.
     """
     attempt = sink.transactional_id
-    desk.ask(AskChunk(chunk, attempt, worker))
+    desk.ask(AskChunks(chunks, attempt, worker))
     while (answer := desk.answer(attempt)) is None:
         yield
-    if not isinstance(answer, ReadChunk):
+    if not isinstance(answer, ReadChunks):
         return Outcome(read=False, reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
     while not reader.executed(answer.low):
         desk.beat(attempt, 0)
         yield
-    rows = 0
-    for batch in reader.read(answer):
-        sink.write_all(answer.topic, batch)
-        rows += len(batch)
-        desk.beat(attempt, rows)
-        yield
-    sink.commit([encode_record(DoneMark(chunk, attempt, rows))])
-    return Outcome(read=True, rows=rows)
+    marks: list[DoneMark] = []
+    total = 0
+    for granted in answer.granted:
+        rows = 0
+        for batch in reader.read(granted):
+            sink.write_all(granted.topic, batch)
+            rows += len(batch)
+            desk.beat(attempt, total + rows)
+            yield
+        marks.append(DoneMark(granted.chunk, attempt, rows))
+        total += rows
+    sink.commit([encode_record(mark) for mark in marks])
+    return Outcome(read=True, rows=total, chunks=len(marks))

@@ -20,13 +20,13 @@ from shared.adapters.redis.mail import WorkerMail
 from shared.codec import Codec
 from shared.errors import HeadraceError, NeedsOperator, Transient
 from shared.job.spec import JobSpec
-from shared.model.chunk import ChunkId
+from shared.model.chunk import ChunkId, named
 from shared.model.job import state_topic
 from shared.model.orders import AskSplit, SplitTable
 from shared.model.schema import TableId
 from shared.runtime import connections, logs
 from shared.settings import Settings
-from workers.snapshot.attempt import Outcome, attempt_chunk
+from workers.snapshot.attempt import Outcome, attempt_chunks
 from workers.snapshot.desk import RedisDesk
 from workers.snapshot.reading import ChunkReader
 from workers.snapshot.splitting import split_table
@@ -60,8 +60,8 @@ class Office:
     _spares: dict[str, Future[UpsertSink]] = field(default_factory=dict)
     _opener: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "open-sink"))
 
-    def read_chunk(self, job: str, job_id: str, chunk: ChunkId) -> Outcome:
-        """Makes one attempt at a chunk.
+    def read_chunks(self, job: str, job_id: str, chunks: tuple[ChunkId, ...]) -> Outcome:
+        """Makes one attempt at some chunks.
 
         Raises:
             HeadraceError: the attempt failed; the leader was told.
@@ -71,11 +71,11 @@ class Office:
             sink = self._take_sink(spec, job_id)
         attempt = sink.transactional_id
         target = connections.mysql_target(spec)
-        reader = ChunkReader(target, self.codec, connections.format_options(spec), f"chunk {chunk}")
+        reader = ChunkReader(target, self.codec, connections.format_options(spec), f"chunk {named(chunks)}")
         try:
             with sink, RedisDesk(self._mail(job), attempt) as desk:
                 try:
-                    return self._run(chunk, sink, desk, reader, (spec, job_id))
+                    return self._run(chunks, sink, desk, reader, (spec, job_id))
                 except HeadraceError as error:
                     desk.gave_up(error)
                     raise
@@ -110,9 +110,14 @@ class Office:
         return found
 
     def _run(
-        self, chunk: ChunkId, sink: UpsertSink, desk: RedisDesk, reader: ChunkReader, spare: tuple[JobSpec, str]
+        self,
+        chunks: tuple[ChunkId, ...],
+        sink: UpsertSink,
+        desk: RedisDesk,
+        reader: ChunkReader,
+        spare: tuple[JobSpec, str],
     ) -> Outcome:
-        steps = attempt_chunk(chunk, self.worker, sink, desk, reader)
+        steps = attempt_chunks(chunks, self.worker, sink, desk, reader)
         while True:
             try:
                 next(steps)

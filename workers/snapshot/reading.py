@@ -1,4 +1,4 @@
-"""Reads one chunk from MySQL: waits for P, then one consistent SELECT, on one connection."""
+"""Reads chunks from MySQL: waits for P, then one consistent SELECT per chunk, on one connection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.codec import Codec, FormatOptions
 from shared.errors import NeedsOperator
 from shared.model.change import EncodedRow
-from shared.model.orders import ReadChunk
+from shared.model.orders import Granted
 from shared.model.position import GtidSet
 
 #: How long the server may wait for P before the reader shows a sign of life.
@@ -35,10 +35,10 @@ class ChunkReader:
             raise NeedsOperator("MySQL cannot wait for a GTID set.", "Set gtid_mode=ON on the server.")
         return answer == "0"
 
-    def read(self, order: ReadChunk) -> Iterator[list[EncodedRow]]:
-        """All rows of the range in one consistent read."""
-        encoder = self._codec.snapshot_encoder(order.table, self._options)
-        sql = select_rows(order.table, encoder.select_expressions, order.range)
+    def read(self, granted: Granted) -> Iterator[list[EncodedRow]]:
+        """All rows of the chunk in one consistent read."""
+        encoder = self._codec.snapshot_encoder(granted.table, self._options)
+        sql = select_rows(granted.table, encoder.select_expressions, granted.range)
         yield from self._open().stream(sql, encoder)
 
     def close(self) -> None:

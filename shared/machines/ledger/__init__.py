@@ -20,6 +20,7 @@ from shared.machines.ledger.chunks import Grant, HeldRange, HeldRanges, Refusal
 from shared.machines.ledger.holds import Hold, MemoryHold
 from shared.machines.ledger.ledger import Batch, Ledger
 from shared.machines.ledger.records import (
+    SMALL_TABLE_ROWS,
     ChunkRecord,
     DoneMark,
     PositionRecord,
@@ -32,6 +33,7 @@ from shared.machines.ledger.records import (
 from shared.machines.ledger.summary import summary
 
 __all__ = [
+    "SMALL_TABLE_ROWS",
     "Batch",
     "ChunkRecord",
     "DoneMark",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import TypeAlias
 
 from shared.errors import Bug
@@ -37,7 +37,7 @@ class Ledger:
         state: the fold of the job's state topic, read after all open claims were fenced.
         epoch: this tenure's number.
         server_uuid: the server that the stream comes from.
-        parallelism: how many chunks may be claimed at a time.
+        parallelism: how many attempts may read at a time.
         new_hold: makes the store for one chunk's held events.
         fresh: nobody has led the job yet, so that even its first tables and position must still be stored.
 
@@ -217,11 +217,16 @@ class Ledger:
     # Chunks.
 
     def ask(self, chunk_id: ChunkId, attempt: str) -> Refusal | None:
-        """Rule 2, admission. None means granted: the grant comes out of `committed`, when the claim is durable."""
+        """Rule 2, admission. None means granted: the grant comes out of `committed`, when the claim is durable.
+
+        An attempt may ask for several chunks in one turn. For each of them it is what any attempt is; that it commits
+        all their done-marks together only takes away orders in which things might have happened.
+        """
         self._between_transactions()
         if chunk_id not in self._waiting:
             return Refusal(chunk_id, attempt, "not waiting")
-        if self.claimed >= self.parallelism:
+        readers = self._readers()
+        if attempt not in readers and len(readers) >= self.parallelism:
             return Refusal(chunk_id, attempt, "parallelism reached")
         chunk = HeldChunk(chunk_id, self._waiting.pop(chunk_id), attempt, self.processed, self._new_hold())
         self._start_hold(chunk)
@@ -308,16 +313,21 @@ class Ledger:
 
     @property
     def claimed(self) -> int:
-        """How many chunks are being read."""
-        return sum(chunk.state is ChunkState.CLAIMED for chunk in self.held_chunks())
+        """How many attempts are reading."""
+        return len(self._readers())
 
     def claims(self) -> list[tuple[ChunkId, str]]:
         """The chunks that are being read, with their attempts."""
         return [(c.id, c.attempt) for c in self.held_chunks() if c.state is ChunkState.CLAIMED]
 
-    def waiting(self, limit: int) -> list[ChunkId]:
-        """The first waiting chunks."""
-        return list(islice(self._waiting, limit))
+    @property
+    def waiting(self) -> Collection[ChunkId]:
+        """The waiting chunks in their order; nobody walks to their end."""
+        return self._waiting.keys()
+
+    def small(self, chunk: ChunkId) -> int | None:
+        """About how many rows the chunk has, if it is a whole table of few rows; None of any other."""
+        return self.tables[chunk.table].small
 
     def held_chunks(self) -> Iterator[HeldChunk]:
         """Chunks whose events are kept back. At most a few: claims are capped, releases follow soon."""
@@ -337,6 +347,9 @@ class Ledger:
 
     def _ending(self) -> list[HeldChunk]:
         return [c for c in self.held_chunks() if c.state is not ChunkState.CLAIMED]
+
+    def _readers(self) -> set[str]:
+        return {chunk.attempt for chunk in self.held_chunks() if chunk.state is ChunkState.CLAIMED}
 
     def _start_hold(self, chunk: HeldChunk) -> None:
         self._held.setdefault(chunk.id.table, {})[chunk.id.number] = chunk

@@ -21,6 +21,9 @@ from shared.model.chunk import ChunkId, KeyRange, bound_from_json, bound_to_json
 from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId, table_from_json, table_to_json
 
+#: A table of so many rows at most is small: one chunk, which may be read together with others.
+SMALL_TABLE_ROWS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class PositionRecord:
@@ -49,6 +52,12 @@ class TableRecord:
     def live(self) -> bool:
         """True when the whole table has been read and released: from now on it only follows the binlog."""
         return self.split_done and self.released == self.chunks
+
+    @property
+    def small(self) -> int | None:
+        """About how many rows the table has, if it is one chunk of few rows; None of any other."""
+        whole = self.split_done and self.chunks == 1
+        return self.rows_estimate if whole and self.rows_estimate <= SMALL_TABLE_ROWS else None
 
 
 @dataclass(frozen=True, slots=True)

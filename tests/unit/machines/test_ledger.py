@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from random import Random
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from shared.errors import Bug
 from shared.machines.ledger import (
+    SMALL_TABLE_ROWS,
     Batch,
     ChunkRecord,
     DoneMark,
@@ -266,7 +268,7 @@ def test_merged_transactions_must_be_all_new_or_all_old(merged: str) -> None:
 def test_chunks_cover_all_keys_and_their_ends_are_open() -> None:
     ledger = fresh(parallelism=9)
     assert ledger.split(TABLE.id, None, [(10,), (20,)], finished=False)
-    assert ledger.waiting(9) == [ChunkId(TABLE.id, 0), ChunkId(TABLE.id, 1)]
+    assert list(ledger.waiting) == [ChunkId(TABLE.id, 0), ChunkId(TABLE.id, 1)]
     assert ledger.split(TABLE.id, (20,), [(30,)], finished=False)
     assert ledger.split(TABLE.id, (30,), [], finished=True)
     ranges = [claim(ledger, number, f"a{number}").range for number in range(4)]
@@ -287,9 +289,9 @@ def test_a_table_without_bounds_is_one_chunk() -> None:
 def test_a_late_or_doubled_splitting_is_dropped(after: tuple[int] | None) -> None:
     ledger = fresh()
     ledger.split(TABLE.id, None, [(10,), (20,)], finished=False)
-    before = ledger.waiting(99)
+    before = list(ledger.waiting)
     assert not ledger.split(TABLE.id, after, [(40,)], finished=True)
-    assert ledger.waiting(99) == before
+    assert list(ledger.waiting) == before
 
 
 def test_nothing_is_split_twice_or_unasked() -> None:
@@ -361,6 +363,43 @@ def test_parallelism_counts_the_chunks_that_are_being_read() -> None:
     ledger.done(ChunkId(TABLE.id, 0), "a", 1)  # read, though still held
     assert ledger.claimed == 1
     assert ledger.ask(chunk, "c") is None
+
+
+def test_an_attempt_may_read_several_chunks_and_counts_once() -> None:
+    ledger = split(2, 10, 20, 30)
+    assert [ledger.ask(ChunkId(TABLE.id, number), "a") for number in (0, 1)] == [None, None]
+    assert ledger.claimed == 1
+    assert ledger.ask(ChunkId(TABLE.id, 2), "b") is None
+    assert ledger.ask(ChunkId(TABLE.id, 3), "c") == Refusal(ChunkId(TABLE.id, 3), "c", "parallelism reached")
+    assert ledger.ask(ChunkId(TABLE.id, 3), "b") is None
+    ledger.checkpoint()
+    assert [(grant.chunk.number, grant.attempt) for grant in ledger.committed()] == [
+        (0, "a"),
+        (1, "a"),
+        (2, "b"),
+        (3, "b"),
+    ]
+
+
+def test_a_fence_gives_back_all_chunks_of_an_attempt_one_by_one() -> None:
+    ledger = split(2, 10, 20)
+    for number in (0, 1):
+        ledger.ask(ChunkId(TABLE.id, number), "a")
+    list(ledger.fenced(ChunkId(TABLE.id, 1), "a"))
+    assert list(ledger.waiting) == [ChunkId(TABLE.id, 2), ChunkId(TABLE.id, 1)]
+    assert ledger.claims() == [(ChunkId(TABLE.id, 0), "a")]
+
+
+def test_a_whole_table_of_few_rows_is_small() -> None:
+    records = [
+        replace(table_record(), chunks=1, split_done=True),
+        replace(table_record(OTHER), chunks=1, split_done=True, rows_estimate=SMALL_TABLE_ROWS + 1),
+    ]
+    ledger = Ledger(state(5, records), 4, "server", 2, MemoryHold)
+    assert [ledger.small(ChunkId(table.id, 0)) for table in (TABLE, OTHER)] == [100, None]
+    for unfinished in ({"chunks": 2}, {"split_done": False}):
+        ledger = Ledger(state(5, [replace(records[0], **unfinished)]), 4, "server", 2, MemoryHold)
+        assert ledger.small(ChunkId(TABLE.id, 0)) is None
 
 
 # Release.
@@ -464,7 +503,7 @@ def test_a_fenced_attempt_gives_its_chunk_back_and_its_held_events_out() -> None
     claim(ledger, 0)
     transaction(ledger, 6, change(1, "x"))
     assert list(ledger.fenced(ChunkId(TABLE.id, 0), "a")) == [(TABLE.id, [change(1, "x")])]
-    assert ledger.waiting(9) == [ChunkId(TABLE.id, 0)]
+    assert list(ledger.waiting) == [ChunkId(TABLE.id, 0)]
     assert ledger.held_events() == 0
     assert claim(ledger, 0, "b").low == gtids(6)
 
@@ -502,7 +541,7 @@ def test_a_revoked_claim_is_forgotten_in_the_records() -> None:
 
 def test_a_waiting_chunk_waits_again() -> None:
     ledger = restored(split(2, 10))
-    assert ledger.waiting(9) == [ChunkId(TABLE.id, 0), ChunkId(TABLE.id, 1)]
+    assert list(ledger.waiting) == [ChunkId(TABLE.id, 0), ChunkId(TABLE.id, 1)]
     assert claim(ledger, 1).range == KeyRange((10,), None)
 
 
@@ -524,7 +563,7 @@ def test_a_claim_without_a_done_mark_drains_and_then_waits() -> None:
     assert ledger.wants_binlog_end
     ledger.binlog_end(END)
     list(ledger.ripe(END))
-    assert ledger.waiting(9) == [ChunkId(TABLE.id, 0)]
+    assert list(ledger.waiting) == [ChunkId(TABLE.id, 0)]
     assert ledger.tables[TABLE.id].released == 0
 
 
@@ -539,7 +578,7 @@ def test_a_claim_with_a_done_mark_is_read_and_then_released() -> None:
 def test_a_released_chunk_stays_released() -> None:
     chunks = [ChunkRecord(ChunkId(TABLE.id, 0), KeyRange(None, None), released=True)]
     ledger = Ledger(state(8, [table_record(chunks=2, released=1)], chunks), 4, "server", 2, MemoryHold)
-    assert (ledger.waiting(9), held_state(ledger)) == ([], [])
+    assert (list(ledger.waiting), held_state(ledger)) == ([], [])
 
 
 @pytest.mark.parametrize("done", [False, True])

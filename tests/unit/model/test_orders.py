@@ -14,13 +14,14 @@ from shared.model.chunk import ChunkId, KeyRange
 from shared.model.orders import (
     VERSION,
     Answer,
-    AskChunk,
+    AskChunks,
     AskSplit,
     Beat,
     Bounds,
     GaveUp,
+    Granted,
     Question,
-    ReadChunk,
+    ReadChunks,
     Refused,
     SplitTable,
     decode,
@@ -71,15 +72,22 @@ sources = st.sampled_from(["aaaaaaaa-0000-0000-0000-000000000001", "aaaaaaaa-000
 positions = st.lists(st.tuples(sources, st.integers(1, 50)), max_size=5).map(
     lambda found: GtidSet.parse(",".join(f"{source}:{number}" for source, number in found))
 )
+
+
+@st.composite
+def granted(draw: st.DrawFn) -> Granted:
+    table = draw(tables())
+    ends = st.none() | bounds
+    return Granted(ChunkId(table.id, draw(counts)), table, draw(words), KeyRange(draw(ends), draw(ends)))
+
+
 messages = st.one_of(
-    st.builds(AskChunk, chunk_ids, words, words),
+    st.builds(AskChunks, st.lists(chunk_ids, max_size=3).map(tuple), words, words),
     st.builds(AskSplit, table_ids, words, words),
     st.builds(Beat, words, counts, counts),
     st.builds(GaveUp, words, words, words, words, st.booleans()),
     st.builds(Bounds, table_ids, words, st.none() | bounds, st.lists(bounds, max_size=4).map(tuple), st.booleans()),
-    st.builds(
-        ReadChunk, words, tables(), words, st.builds(KeyRange, st.none() | bounds, st.none() | bounds), positions
-    ),
+    st.builds(ReadChunks, words, positions, st.lists(granted(), max_size=3).map(tuple)),
     st.builds(SplitTable, words, tables(), st.none() | bounds, counts, counts),
     st.builds(Refused, words, words),
 )

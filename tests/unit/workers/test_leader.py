@@ -24,7 +24,7 @@ from shared.machines.ledger import (
 from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, TransactionBegin, TransactionEnd
 from shared.model.change import Change, ChunkKey
 from shared.model.chunk import ChunkId, KeyRange
-from shared.model.orders import Answer, AskChunk, Question
+from shared.model.orders import Answer, AskChunks, Beat, Granted, Question, ReadChunks, Refused
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import Column, Table, TableId
 from tests.unit.machines.counting import calls
@@ -51,6 +51,7 @@ class World:
     written: list[tuple[str, Change]] = field(default_factory=list)
     asked: list[tuple[list[ChunkKey], list[HeldRange]]] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     commits: int = 0
     pending: bool = False
     position: int = 0
@@ -74,7 +75,8 @@ class World:
         taken, self.questions = self.questions, []
         return taken
 
-    def answer(self, answer: Answer) -> None: ...
+    def answer(self, answer: Answer) -> None:
+        self.answers.append(answer)
 
     def send(self, hint: Hint) -> None: ...
 
@@ -221,6 +223,54 @@ def test_a_step_ends_between_transactions_when_a_commit_is_full() -> None:
     assert (len(world.written), world.commits) == (120, 1)
 
 
+# Questions.
+
+
+def waiting(table: Table, number: int) -> ChunkRecord:
+    return ChunkRecord(ChunkId(table.id, number), KeyRange(None, None))
+
+
+def test_those_chunks_of_a_question_that_wait_are_granted_together() -> None:
+    named = [waiting(NUMBERS, 0), waiting(OTHER, 0)]
+    world = World(questions=[AskChunks((*(one.chunk for one in named), ChunkId(TEXTS.id, 9)), "a", "w")])
+    made = leader(world, *named)
+    made.step(0.0)
+    assert world.answers == [
+        ReadChunks(
+            "a",
+            GtidSet.parse(f"{UUID}:1-5"),
+            (
+                Granted(named[0].chunk, NUMBERS, "topic.numbers", named[0].range),
+                Granted(named[1].chunk, OTHER, "topic.other", named[1].range),
+            ),
+        )
+    ]
+    assert (world.commits, made.ledger.claimed) == (1, 1)
+
+
+def test_a_question_of_which_nothing_waits_is_refused() -> None:
+    world = World(
+        questions=[AskChunks((ChunkId(TEXTS.id, 9), ChunkId(TEXTS.id, 8)), "a", "w"), AskChunks((), "b", "w")]
+    )
+    leader(world).step(0.0)
+    assert world.answers == [Refused("a", "not waiting"), Refused("b", "nothing was asked for")]
+
+
+def test_progress_is_told_of_chunks_that_are_read_alone() -> None:
+    named = [waiting(NUMBERS, 0), waiting(OTHER, 0), waiting(TEXTS, 0)]
+    world = World(
+        questions=[
+            AskChunks((named[0].chunk, named[1].chunk), "a", "w"),
+            AskChunks((named[2].chunk,), "b", "w"),
+            Beat("a", 7),
+            Beat("b", 8),
+        ]
+    )
+    made = leader(world, *named)
+    made.step(0.0)
+    assert made.progress() == {named[2].chunk: 8}
+
+
 # What a turn costs.
 
 
@@ -248,7 +298,7 @@ def test_a_turn_costs_the_same_with_many_tables_and_chunks() -> None:
         world = World()
         made = leader(world, *waiting, tables=more)
         made.step(0.0)
-        world.questions = [AskChunk(ChunkId(OTHER.id, chunks // 2), "a", "w")]
+        world.questions = [AskChunks((ChunkId(OTHER.id, chunks // 2),), "a", "w")]
         world.batches = [transaction("6", RowChanges(OTHER.id, [number(chunks // 2), number(-1)]))]
         costs.add(calls(partial(made.step, 1.0)))
         assert made.ledger.claimed == 1
