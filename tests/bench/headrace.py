@@ -102,6 +102,11 @@ class Headrace:
         )
         self._later("submit", "-", "--name", run, stdin=text)
 
+    def follow_all(self, run: str, pattern: str) -> None:
+        """Submits a job of all tables whose names match; returns when it was accepted."""
+        self.copy(run, [pattern])
+        self._joined()
+
     def hold(self, run: str) -> None:
         """Leaves the job standing at a position, once it streams."""
         self._joined()

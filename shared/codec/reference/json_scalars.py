@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from binascii import b2a_base64, hexlify
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Literal
 
@@ -39,6 +39,14 @@ def utf8_string(raw: bytes) -> bytes:
     return _ESCAPE.sub(_upper_case_escape, quoted) if b"\\u" in quoted else quoted
 
 
+def utf8_strings(column: Sequence[bytes]) -> list[bytes]:
+    """`utf8_string` of each, without a step in Python for each."""
+    quoted = list(map(orjson.dumps, map(bytes.decode, column)))
+    if b"\\u" in b"".join(quoted):
+        return [_ESCAPE.sub(_upper_case_escape, one) if b"\\u" in one else one for one in quoted]
+    return quoted
+
+
 def _upper_case_escape(escape: re.Match[bytes]) -> bytes:
     letters = escape[1]
     return escape[0] if len(letters) == 1 else b"\\u" + letters[1:].upper()
@@ -56,6 +64,14 @@ def json_double(value: float) -> bytes:
     if math.isfinite(value):
         return repr(value).encode()
     return b'"NaN"' if value != value else b'"Infinity"' if value > 0 else b'"-Infinity"'
+
+
+def json_doubles(column: Sequence[bytes]) -> list[bytes]:
+    """`json_double` of the server's text of each, without a step in Python for each."""
+    values = list(map(float, column))
+    if all(map(math.isfinite, values)):
+        return list(map(str.encode, map(repr, values)))
+    return list(map(json_double, values))
 
 
 def json_float(value: float) -> bytes:
@@ -153,20 +169,26 @@ def moment_writer(standard: TimestampFormat, *, instant: bool, in_key: bool) -> 
     """
     ending = b"Z" if instant or standard == "ISO-8601-WITH-OFFSET" else b""
     if standard == "SQL":
-        return _sql_moment(ending, in_key)
+        return SqlMoment(ending, in_key=in_key)
     return _iso_moment(ending, in_key)
 
 
-def _sql_moment(ending: bytes, in_key: bool) -> Callable[[bytes], bytes]:
-    template = b'"%b' + ending + b'"'
+class SqlMoment:
+    """MySQL's text in quotes, with an ending; null when it is a zero date outside of a key."""
 
-    def write(value: bytes) -> bytes:
-        return template % value
+    def __init__(self, ending: bytes, *, in_key: bool) -> None:
+        self._spell = (b'"%b' + ending + b'"').__mod__
+        self._in_key = in_key
 
-    def write_or_null(value: bytes) -> bytes:
-        return b"null" if _ZERO_PART in value else template % value
+    def __call__(self, value: bytes) -> bytes:
+        """The JSON of one."""
+        return self._spell(value) if self._in_key or _ZERO_PART not in value else b"null"
 
-    return write if in_key else write_or_null
+    def column(self, values: Sequence[bytes]) -> list[bytes]:
+        """The same of each, without a step in Python for each."""
+        if self._in_key or _ZERO_PART not in b"".join(values):
+            return list(map(self._spell, values))
+        return list(map(self, values))
 
 
 def _iso_moment(ending: bytes, in_key: bool) -> Callable[[bytes], bytes]:

@@ -9,7 +9,6 @@ loss (FLOAT, legacy charsets) is selected in a form that has none. Called by the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from shared.codec.options import FormatOptions
 from shared.codec.reference.charsets import UTF8, characters_of
@@ -17,9 +16,10 @@ from shared.codec.reference.json_text import (
     CHARACTERS,
     INTEGERS,
     VALUE_ERRORS,
+    ColumnWriter,
     Plain,
     RowWriter,
-    to_json,
+    column_to_json,
 )
 from shared.codec.reference.key_parts import (
     part_reader,
@@ -107,13 +107,12 @@ class SnapshotEncoder:
         self._table = table
         self._packets = Packets()
         self._writer = RowWriter(table, options)
-        steps = [
-            to_json(_parser(table, column), write)
+        #: None for columns whose text is JSON as it comes.
+        self._steps = tuple(
+            column_to_json(_parser(table, column), write)
             for column, write in zip(table.columns, self._writer.writers, strict=True)
-        ]
-        #: Only of columns whose text is not JSON as it comes.
-        self._steps = tuple((place, step) for place, step in enumerate(steps) if step is not None)
-        self._width = len(steps)
+        )
+        self._width = len(self._steps)
         #: One SQL expression per column, in table order.
         self.select_expressions: tuple[str, ...] = tuple(map(select_expression, table.columns))
 
@@ -132,11 +131,11 @@ class SnapshotEncoder:
         Raises:
             UnsupportedType: a cell is not what its column can hold.
         """
-        encode = self.encode
         try:
-            return [encode(cells_of(packet)) for packet in self._packets.feed(data)]
+            rows = [cells_of(packet) for packet in self._packets.feed(data)]
         except VALUE_ERRORS as error:
             raise undecodable(self._table, error) from None
+        return self.encode(rows)
 
     @property
     def ended(self) -> bool:
@@ -148,24 +147,22 @@ class SnapshotEncoder:
         """The error by which the server ended the result: its number and text."""
         return self._packets.refusal
 
-    def encode(self, row: Sequence[bytes | None]) -> EncodedRow:
-        """Key and value of one row, whose cells stand in the order of `select_expressions`.
+    def encode(self, rows: Sequence[Sequence[bytes | None]]) -> list[EncodedRow]:
+        """Keys and values of rows, whose cells stand in the order of `select_expressions`. It goes column by column.
 
         Raises:
-            SchemaChanged: the row has not as many cells as the table has columns.
+            SchemaChanged: a row has not as many cells as the table has columns.
             UnsupportedType: a cell is not what its column can hold.
         """
-        cells: list[Any] = list(row)
-        if len(cells) != self._width:
-            raise self._changed(len(cells))
+        if not rows:
+            return []
+        for width in set(map(len, rows)) - {self._width}:
+            raise self._changed(width)
         try:
-            for place, step in self._steps:
-                cell = cells[place]
-                if cell is not None:
-                    cells[place] = step(cell)
-            if None in cells:
-                cells = [b"null" if cell is None else cell for cell in cells]
-            return self._writer.row(cells)
+            columns = [
+                _written(column, step) for column, step in zip(zip(*rows, strict=True), self._steps, strict=True)
+            ]
+            return self._writer.rows(columns)
         except VALUE_ERRORS as error:
             raise undecodable(self._table, error) from None
 
@@ -174,6 +171,15 @@ class SnapshotEncoder:
             f"{self._table.id}: a result has {columns} columns, the schema {self._width}.",
             "Read the table's schema again.",
         )
+
+
+def _written(column: Sequence[bytes | None], step: ColumnWriter | None) -> Sequence[bytes]:
+    """The JSON of a column's cells."""
+    if None not in column:
+        return step(column) if step else column  # type: ignore[return-value]  # just looked
+    known = [cell for cell in column if cell is not None]
+    written = iter(step(known) if step else known)
+    return [b"null" if cell is None else next(written) for cell in column]
 
 
 def cells_of(packet: bytes) -> list[bytes | None]:
@@ -186,15 +192,16 @@ def cells_of(packet: bytes) -> list[bytes | None]:
     append = cells.append
     place, end = 0, len(packet)
     while place < end:
+        begin = place + 1
         length = packet[place]
-        place += 1
-        if length == _NULL:
-            append(None)
-            continue
-        if length > _NULL:
-            length, place = packed_number(packet, place - 1)
-        append(packet[place : place + length])
-        place += length
+        if length >= _NULL:
+            if length == _NULL:
+                append(None)
+                place = begin
+                continue
+            length, begin = packed_number(packet, place)
+        place = begin + length
+        append(packet[begin:place])
     if place != end:
         raise ValueError("a row is cut short")
     return cells

@@ -181,7 +181,7 @@ def test_any_cells_become_json_or_a_named_error(table: Table, options: FormatOpt
     cell = st.none() | st.binary(max_size=20) | st.integers(-(2**70), 2**70).map(lambda number: b"%d" % number)
     row = data.draw(st.lists(cell, min_size=len(table.columns) - 1, max_size=len(table.columns)))
     try:
-        key, value = encoder.encode(row)
+        ((key, value),) = encoder.encode([row])
     except (SchemaChanged, UnsupportedType, UnsupportedEvent) as error:
         assert error.message
         return

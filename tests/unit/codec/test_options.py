@@ -78,7 +78,7 @@ CHANGED: list[tuple[FormatOptions, dict[str, str | None]]] = [
 def encoded(
     columns: tuple[Column, ...], key: tuple[str, ...], cells: list[bytes | None], o: FormatOptions
 ) -> list[str]:
-    row = SnapshotEncoder(Table(TableId("d", "t"), columns, key), o).encode(cells)
+    (row,) = SnapshotEncoder(Table(TableId("d", "t"), columns, key), o).encode([cells])
     return [part.decode() for part in row]
 
 

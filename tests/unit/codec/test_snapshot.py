@@ -44,7 +44,7 @@ def table(*columns: Column, key: tuple[str, ...] = ("id",)) -> Table:
 
 
 def encoded(made: Table, *cells: bytes | None, options: FormatOptions | None = None) -> tuple[str, str]:
-    key, value = SnapshotEncoder(made, options or FormatOptions()).encode(cells)
+    ((key, value),) = SnapshotEncoder(made, options or FormatOptions()).encode([cells])
     return key.decode(), value.decode()
 
 
@@ -53,6 +53,32 @@ def test_the_first_table_of_the_reference_document() -> None:
     assert encoded(TABLE, b"2", None) == ('{"id":2}', '{"id":2,"name":null}')
     without_key = FormatOptions(fields_include="EXCEPT_KEY")
     assert encoded(TABLE, b"1", b"Tom", options=without_key) == ('{"id":1}', '{"name":"Tom"}')
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 9).map(b"%d".__mod__),
+            st.none() | st.sampled_from([b"", b"x", "é\u0001".encode(), b'"']),
+            st.none() | st.sampled_from([b"1.5", b"-0", b"1e300"]),
+            st.none() | st.sampled_from([b"2020-01-02 03:04:05", b"2020-00-02 03:04:05"]),
+            st.none() | st.sampled_from([b"0", b"1", b"7"]),
+        ),
+        max_size=6,
+    ),
+    st.sampled_from([FormatOptions(), FormatOptions(fields_include="EXCEPT_KEY", ignore_null_fields=True)]),
+)
+def test_rows_together_are_the_rows_one_by_one(rows: list[tuple[bytes | None, ...]], options: FormatOptions) -> None:
+    made = table(
+        column("id", "int"),
+        column("s", "varchar(9)", "utf8mb4"),
+        column("d", "double"),
+        column("t", "datetime", fraction=0),
+        column("b", "tinyint(1)"),
+    )
+    encoder = SnapshotEncoder(made, options)
+    assert encoder.encode(rows) == [pair for row in rows for pair in encoder.encode([row])]
+    assert all(json.loads(value) is not None for _, value in encoder.encode(rows))
 
 
 def test_a_table_of_key_columns_only() -> None:
