@@ -3,6 +3,7 @@
 import time
 
 import redis
+from celery.result import AsyncResult
 
 from shared import settings
 from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK
@@ -177,19 +178,25 @@ def test_doubled_and_late_hints_change_nothing(cluster, mysql_server, mysql_data
     environment = {name: value for name, value in cluster.environment.items() if name.startswith("HEADRACE_")}
     app = make_app(settings.load(environment))
     job_id = cluster.status("hints")["id"]
-    arguments = {"job": "hints", "job_id": job_id, "database": mysql_database, "table": "t"}
+    arguments = {"job": "hints", "job_id": job_id}
+
+    def hint(*numbers: int) -> AsyncResult:
+        chunks = {"chunks": [[mysql_database, "t", number] for number in numbers]}
+        return app.send_task(CHUNK_TASK, kwargs=arguments | chunks, queue=SNAPSHOT_QUEUE)
 
     def storm() -> None:
-        for number in [*range(12), *range(12)]:
-            app.send_task(CHUNK_TASK, kwargs=arguments | {"number": number}, queue=SNAPSHOT_QUEUE)
-        app.send_task(SPLIT_TASK, kwargs=arguments, queue=SNAPSHOT_QUEUE)
+        for number in range(12):
+            hint(number)
+            hint(number, number + 1)
+        table = {"database": mysql_database, "table": "t"}
+        app.send_task(SPLIT_TASK, kwargs=arguments | table, queue=SNAPSHOT_QUEUE)
 
     storm()
     cluster.wait("the job streams", lambda: streaming(cluster, "hints"))
     execute(mysql_server, "UPDATE t SET v = 1 WHERE id % 3 = 0;\nDELETE FROM t WHERE id % 7 = 0", mysql_database)
     eventually_holds(cluster, f"{mysql_database}.t", rows_of(mysql_server, mysql_database))
     storm()
-    late = app.send_task(CHUNK_TASK, kwargs=arguments | {"number": 99}, queue=SNAPSHOT_QUEUE)
+    late = hint(99)
     cluster.wait("the last hint was taken", lambda: any(w.says(f"{late.id}] succeeded") for w in workers))
     app.close()
     messages = read_topic(cluster.bootstrap, f"{mysql_database}.t", "read_uncommitted")
