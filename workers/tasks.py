@@ -13,7 +13,7 @@ from shared.errors import HeadraceError
 from shared.model.chunk import named
 from shared.model.orders import CHUNK_TASK, SPLIT_TASK, chunks_from_json
 from shared.model.schema import TableId
-from shared.runtime import logs
+from shared.runtime import collector, logs
 from shared.settings import Settings
 from workers.snapshot.office import Office
 
@@ -28,6 +28,7 @@ def register(app: Celery, settings: Settings, codec: Codec) -> None:
         pid = os.getpid()
         if pid not in offices:
             offices.clear()  # what a fork brought along is of no use here
+            collector.relax()
             offices[pid] = Office(settings, codec, settings.worker_name or f"{socket.gethostname()}-{pid}")
         return offices[pid]
 

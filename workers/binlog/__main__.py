@@ -15,7 +15,7 @@ from shared.adapters.kafka.registry import Registry
 from shared.codec import Codec, implementation
 from shared.errors import HeadraceError, Transient, Unavailable
 from shared.model.job import Desire, End, Outcome, Wanted
-from shared.runtime import connections, logs
+from shared.runtime import collector, connections, logs
 from shared.runtime.codecs import announce
 from shared.settings import Settings
 from workers.binlog.opening import JobContext, close_job
@@ -53,6 +53,7 @@ def main(lead: str | None, holder: str | None) -> None:
 def _lead(settings: Settings, codec: Codec, name: str, holder: str, stop: threading.Event) -> int:
     """One tenure; its end is told by the exit code, and a final one in the registry."""
     parent = os.getppid()
+    collector.relax()
     with Registry(connections.registry_config(settings), settings.registry_topic) as registry:
         registry.refresh()
         wanted = registry.wanted.get(name)
