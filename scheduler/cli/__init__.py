@@ -1,4 +1,4 @@
-"""The command line: `scheduler submit|check|status|watch|pause|resume|cancel`.
+"""The command line: `scheduler submit|check|status|watch|pause|resume|cancel|ddl`.
 
 Laws of this room:
 
@@ -20,11 +20,12 @@ Map, in the order of reading:
     views      tables and bars for people
     draft      job file -> checked draft; `ownership` knows whose topics are whose
     follow     watching a job until it is done
-    submit, check, status, watch, control: the verbs
+    submit, check, status, watch, control, ddl: the verbs
 """
 
 from scheduler.cli.check import check
 from scheduler.cli.control import cancel, pause, resume
+from scheduler.cli.ddl import ddl
 from scheduler.cli.group import cli
 from scheduler.cli.status import status
 from scheduler.cli.submit import submit
@@ -32,5 +33,5 @@ from scheduler.cli.watch import watch
 
 __all__ = ["cli"]
 
-for _verb in (submit, check, status, watch, pause, resume, cancel):
+for _verb in (submit, check, status, watch, pause, resume, cancel, ddl):
     cli.add_command(_verb)

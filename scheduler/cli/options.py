@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from scheduler.flink import Engine
+
 as_json = click.option(
     "--json", "json", is_flag=True, help="Print JSON on stdout, and notes and errors as JSON on stderr."
 )
@@ -20,3 +22,17 @@ variables = click.option(
 job_file = click.argument("file", metavar="JOB.yaml", type=click.Path(allow_dash=True))
 
 job = click.argument("job", metavar="JOB")
+
+engine = click.option(
+    "--engine",
+    type=click.Choice([one.value for one in Engine]),
+    default=Engine.APACHE.value,
+    show_default=True,
+    help="Whose Flink: `apache` runs in both, `vvr` has the options that only Alibaba's Flink knows.",
+)
+
+key_prefix = click.option("--key-prefix", default="key_", show_default=True, help="In front of the key's columns.")
+
+value_prefix = click.option(
+    "--value-prefix", default="value_", show_default=True, help="In front of the value's columns."
+)

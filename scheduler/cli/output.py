@@ -46,6 +46,11 @@ class Output:
         sys.stdout.write(orjson.dumps(value).decode() + "\n")
         sys.stdout.flush()
 
+    def text(self, text: str) -> None:
+        """A result for another program, exactly as it is."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
     def show(self, view: RenderableType) -> None:
         """A result for people."""
         self.results.print(view, soft_wrap=isinstance(view, str | Text))

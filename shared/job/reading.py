@@ -14,7 +14,7 @@ from shared.errors import Bug, InvalidJob
 from shared.job.options import OPTIONS, is_secret
 from shared.job.patterns import TablePatterns
 from shared.job.placeholders import Resolver, names_in
-from shared.job.records import JobSpec, PipelineSpec, SinkSpec, SourceSpec, located
+from shared.job.records import JobSpec, PipelineSpec, RowsSpec, SinkSpec, SourceSpec, located
 from shared.job.routing import RouteRule
 from shared.job.structure import Setting, Settings, Structure
 from shared.job.values import Unreadable
@@ -44,6 +44,20 @@ def resolve(structure: Structure, file: str, resolver: Resolver) -> JobSpec:
         file=file,
         lines=structure.lines,
     )
+
+
+def resolve_rows(structure: Structure, file: str, resolver: Resolver) -> RowsSpec:
+    """How rows become messages, for those who need no other value of the file.
+
+    Raises:
+        MissingSecret: a placeholder of one of these options has no value.
+        InvalidJob: a value is not what its option expects.
+    """
+    reader, fields = _Reader(file, structure.lines, resolver), RowsSpec.model_fields
+    values: dict[str, object] = {}
+    for block in ("source", "sink"):
+        values |= reader.block(block, {n: s for n, s in structure.blocks[block].items() if s.target in fields})
+    return RowsSpec.model_validate({name: value for name, value in values.items() if name in fields})
 
 
 def check_literals(structure: Structure, file: str) -> None:

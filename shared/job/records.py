@@ -93,6 +93,19 @@ class SinkSpec(_Record):
         return {name: value.get_secret_value() for name, value in self.properties.items()}
 
 
+class RowsSpec(_Record):
+    """How rows become messages; it holds no secret."""
+
+    treat_tinyint1_as_boolean: bool
+    fields_include: FieldsInclude
+    timestamp_format: Literal["SQL", "ISO-8601", "ISO-8601-WITH-OFFSET"]
+    decimal_as_plain_number: bool
+    ignore_null_fields: bool
+    binary_encoding: Literal["base64", "hex"]
+    json_columns: Literal["string", "object"]
+    set_encoding: Literal["array", "string"]
+
+
 class PipelineSpec(_Record):
     """What concerns the job as a whole; `name` is None when the file gives none."""
 
@@ -133,6 +146,12 @@ class JobSpec(_Record):
             return route(tables, self.route, mode=mode, ignore_case=ignore_case)
         except InvalidJob as error:
             raise located(error, self.file, self.lines) from None
+
+    @property
+    def rows(self) -> RowsSpec:
+        """How the job's rows become messages."""
+        sink = {name: getattr(self.sink, name) for name in RowsSpec.model_fields if name in SinkSpec.model_fields}
+        return RowsSpec(treat_tinyint1_as_boolean=self.source.treat_tinyint1_as_boolean, **sink)
 
     @property
     def warnings(self) -> tuple[str, ...]:

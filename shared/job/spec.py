@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 from shared.errors import InvalidJob
 from shared.job.options import is_secret
 from shared.job.placeholders import PLACEHOLDER, Resolver, names_in
-from shared.job.reading import check_literals, resolve
+from shared.job.reading import check_literals, resolve, resolve_rows
 from shared.job.records import (
     AliyunSpec,
     FieldsInclude,
     JobSpec,
     PipelineSpec,
+    RowsSpec,
     SinkSpec,
     SourceSpec,
     located,
@@ -41,6 +42,7 @@ __all__ = [
     "PipelineSpec",
     "RouteMode",
     "RouteRule",
+    "RowsSpec",
     "ServerIdRange",
     "SinkSpec",
     "SourceSpec",
@@ -101,6 +103,26 @@ class JobFile:
             InvalidJob: a value is not what its option expects.
         """
         return resolve(self._structure, self.file, resolver)
+
+    def rows(self, resolver: Resolver) -> RowsSpec:
+        """How rows become messages, without any other value of the file.
+
+        Raises:
+            MissingSecret: a placeholder of one of these options has no value.
+            InvalidJob: a value is not what its option expects.
+        """
+        return resolve_rows(self._structure, self.file, resolver)
+
+    def written_properties(self) -> dict[str, str]:
+        """The sink's `properties.*` as the file has them, without that prefix; a secret is a placeholder."""
+        found = {}
+        for setting in self._structure.blocks["sink"].values():
+            name = setting.name.removeprefix("properties.")
+            if name != setting.name:
+                # `submit` stores no literal secret; should one be there, it goes no further.
+                hidden = is_secret(setting.path) and _holds_literal(setting)
+                found[name] = "#{" + name.rpartition(".")[2] + "}" if hidden else setting.text
+        return found
 
 
 def parse(text: str, file: str = "job.yaml") -> JobFile:

@@ -6,7 +6,7 @@ from shared.adapters.kafka.properties import to_client_config
 from shared.adapters.mysql.session import MysqlTarget
 from shared.codec import FormatOptions
 from shared.job.placeholders import Resolver
-from shared.job.spec import FieldsInclude, JobSpec, parse
+from shared.job.spec import FieldsInclude, JobSpec, RowsSpec, parse
 from shared.model.job import Wanted
 from shared.settings import Settings
 
@@ -42,16 +42,16 @@ def registry_config(settings: Settings) -> dict[str, str]:
     return to_client_config(settings.kafka_options())
 
 
-def format_options(spec: JobSpec) -> FormatOptions:
+def format_options(spec: JobSpec | RowsSpec) -> FormatOptions:
     """How the job's rows are written."""
-    sink = spec.sink
+    rows = spec.rows if isinstance(spec, JobSpec) else spec
     return FormatOptions(
-        treat_tinyint1_as_boolean=spec.source.treat_tinyint1_as_boolean,
-        fields_include="ALL" if sink.fields_include is FieldsInclude.ALL else "EXCEPT_KEY",
-        timestamp_format=sink.timestamp_format,
-        decimal_as_plain_number=sink.decimal_as_plain_number,
-        ignore_null_fields=sink.ignore_null_fields,
-        binary_encoding=sink.binary_encoding,
-        json_columns=sink.json_columns,
-        set_encoding=sink.set_encoding,
+        treat_tinyint1_as_boolean=rows.treat_tinyint1_as_boolean,
+        fields_include="ALL" if rows.fields_include is FieldsInclude.ALL else "EXCEPT_KEY",
+        timestamp_format=rows.timestamp_format,
+        decimal_as_plain_number=rows.decimal_as_plain_number,
+        ignore_null_fields=rows.ignore_null_fields,
+        binary_encoding=rows.binary_encoding,
+        json_columns=rows.json_columns,
+        set_encoding=rows.set_encoding,
     )

@@ -1,0 +1,117 @@
+"""`scheduler ddl`: a job's topics as tables of Flink SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import click
+
+from scheduler.cli import options
+from scheduler.cli.access import Access
+from scheduler.cli.output import Output
+from scheduler.flink import Engine, Form, Style, client_properties, create_database, create_table, table_names, topic_of
+from shared.errors import InvalidJob
+from shared.job.spec import parse
+from shared.machines.ledger import TableRecord
+from shared.model.job import Wanted
+from shared.model.schema import TableId
+from shared.runtime.connections import format_options
+
+
+@click.command()
+@options.job
+@click.option("--table", "tables", metavar="TABLE", multiple=True, help="Only this table (`name` or `database.name`).")
+@click.option(
+    "--style",
+    type=click.Choice([style.value for style in Style]),
+    default=Style.TEMPORARY.value,
+    show_default=True,
+    help="Kind of table.",
+)
+@options.engine
+@options.key_prefix
+@options.value_prefix
+@options.as_json
+@click.pass_obj
+def ddl(
+    access: Access, job: str, tables: tuple[str, ...], style: str, engine: str, key_prefix: str, value_prefix: str,
+    json: bool,
+) -> None:  # fmt: skip
+    """Print Flink SQL statements that declare the topics of JOB as tables.
+
+    Columns have the types of MySQL's schema as the job knows it; MySQL is not asked. Secrets stay placeholders.
+
+    \b
+      scheduler ddl orders
+      scheduler ddl orders --table order --style upsert-kafka
+      scheduler ddl orders --style catalog | sql-client.sh -f /dev/stdin
+    """
+    output = Output(json=json)
+    form = Form(Style(style), Engine(engine), key_prefix, value_prefix)
+    with access.jobs() as jobs:
+        wanted = jobs.get(job)
+    every = stored_tables(access, wanted)
+    records = chosen(every, tables, job)
+    # Over all tables of the job, so that a table keeps its name whichever others are asked for.
+    names = table_names([record.table.id for record in every], "_source")
+    documents = _documents(access, wanted, records, names, form)
+    if json:
+        output.document(documents)
+        return
+    if form.style is Style.CATALOG:
+        for database in dict.fromkeys(record.table.id.database for record in records):
+            output.text(create_database(database))
+    for document in documents:
+        output.text(document["statement"])
+
+
+def stored_tables(access: Access, wanted: Wanted) -> list[TableRecord]:
+    """The job's tables, by name, as its state topic has them.
+
+    Raises:
+        InvalidJob: the job has none yet, or none any more.
+    """
+    stored = access.stored(wanted, access.sink_options(wanted))
+    try:
+        state = stored.read()
+    finally:
+        stored.close()
+    if state is None or not state.tables:
+        raise InvalidJob(
+            f"Nothing is known of the tables of job `{wanted.name}`: it has not begun, or was cancelled.",
+            "Start `python -m workers.binlog`, and look at `scheduler status`.",
+        )
+    return [state.tables[table] for table in sorted(state.tables)]
+
+
+def chosen(records: Sequence[TableRecord], names: Iterable[str], job: str) -> list[TableRecord]:
+    """The records of these tables, all without names.
+
+    Raises:
+        InvalidJob: the job has no such table, or several.
+    """
+    wanted = []
+    for name in names:
+        found = [r for r in records if name in (str(r.table.id), r.table.id.table)]
+        if len(found) != 1:
+            what = "no table" if not found else "several tables"
+            known = ", ".join(str(record.table.id) for record in (found or records))
+            raise InvalidJob(f"Job `{job}` has {what} `{name}`.", f"Its tables: {known}.", "--table")
+        wanted += found
+    return list(dict.fromkeys(wanted)) if wanted else list(records)
+
+
+def _documents(
+    access: Access, wanted: Wanted, records: Sequence[TableRecord], names: Mapping[TableId, str], form: Form
+) -> list[dict[str, str]]:
+    file, resolver = parse(wanted.text, wanted.file), access.resolver({})
+    written, format_ = file.written_properties(), format_options(file.rows(resolver))
+    bootstrap = resolver.substitute(written["bootstrap.servers"], "sink.properties.bootstrap.servers")
+    properties = client_properties(bootstrap, written)
+    found = []
+    for record in records:
+        table = record.table.id
+        name = (table.database, table.table) if form.style is Style.CATALOG else (names[table],)
+        statement = create_table(name, topic_of(record.table, record.topic, format_), form, properties)
+        found.append({"table": str(table), "topic": record.topic, "name": ".".join(name), "statement": statement})
+    return found
