@@ -4,7 +4,8 @@ import shlex
 import shutil
 from collections.abc import Mapping
 
-from headrace_local.kafka import KAFKA_VERSION, find_java
+from headrace_local.java import find_java
+from headrace_local.kafka import KAFKA_VERSION
 from headrace_local.mysql import HEADRACE_USER, ROOT_USER
 
 from headrace_demo.fleet import FLOWER_USER, Fleet

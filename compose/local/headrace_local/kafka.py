@@ -5,46 +5,29 @@ with the defaults the first transaction would wait for ever.
 """
 
 import base64
-import os
-import re
 import shutil
 import socket
 import struct
-import subprocess
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .console import StackError, run, step
-from .debian import install_packages
 from .installed import install_once
+from .java import find_java, install_java
+from .maven import LOG4J, copy_jars
 from .server import Server
 
 KAFKA_VERSION = "4.1.0"
-_LOG4J_VERSION = "2.24.3"  # the one that this Kafka brings; its binding to slf4j comes from us
-_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _NAME = f"kafka-{KAFKA_VERSION}"
-_JAVA_VERSION_MIN = 17
-_JAVA = f"Java {_JAVA_VERSION_MIN} or newer"
 # What one node with a few dozen small topics needs, with room for a benchmark.
 _HEAP = ("-Xms256m", "-Xmx768m")
 
-_POM = """\
-<project>
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>headrace</groupId>
-  <artifactId>local-kafka</artifactId>
-  <version>1</version>
-  <dependencies>
-{dependencies}
-  </dependencies>
-</project>
-"""
-_DEPENDENCY = "    <dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
 _ARTIFACTS = (
-    ("org.apache.kafka", "kafka_2.13", KAFKA_VERSION),
-    ("org.apache.kafka", "kafka-tools", KAFKA_VERSION),
-    ("org.apache.logging.log4j", "log4j-slf4j-impl", _LOG4J_VERSION),
+    f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
+    f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}",
+    # The log4j that this Kafka brings; its binding to slf4j comes from us.
+    LOG4J,
 )
 
 _LOG4J = """\
@@ -157,46 +140,7 @@ class KafkaServer(Server):
 
 def install_tools(folder: Path) -> None:
     """Install, in one go, what the machine lacks to install and run Kafka: Java and maven."""
-    packages, why = [], []
-    if next(_fit_javas(), None) is None:
-        packages.append("default-jre-headless")  # Debian 12: 17, Debian 13: 21
-        why.append(_JAVA)
-    if not (folder / _NAME).is_dir() and shutil.which("mvn") is None:
-        packages.append("maven")
-        why.append("maven")
-    if packages:
-        install_packages(packages, " and ".join(why))
-
-
-def find_java() -> str:
-    """Return a Java that is new enough."""
-    found = next(_fit_javas(), None)
-    if found is None:
-        raise StackError(f"{_JAVA} is missing on this machine", "put it on PATH or set JAVA_HOME")
-    return found
-
-
-def _fit_javas() -> Iterator[str]:
-    return (program for program in _javas() if _java_version(program) >= _JAVA_VERSION_MIN)
-
-
-def _javas() -> Iterator[str]:
-    home, on_path = os.environ.get("JAVA_HOME"), shutil.which("java")
-    if home:
-        yield str(Path(home) / "bin" / "java")
-    if on_path:
-        yield on_path
-    yield from map(str, sorted(Path("/usr/lib/jvm").glob("*/bin/java")))
-
-
-def _java_version(program: str) -> int:
-    """Return the major version (17 for 17.0.15, 8 or less counts as 1), 0 if it does not run."""
-    try:
-        done = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
-    except OSError:
-        return 0
-    found = re.search(r'version "(\d+)', done.stderr)
-    return int(found.group(1)) if found else 0
+    install_java(maven=not (folder / _NAME).is_dir())
 
 
 def _new_cluster_id() -> str:
@@ -205,24 +149,6 @@ def _new_cluster_id() -> str:
 
 
 def _fetch_jars(target: Path, work: Path) -> None:
-    dependencies = "\n".join(_DEPENDENCY.format(*artifact) for artifact in _ARTIFACTS)
-    (work / "pom.xml").write_text(_POM.format(dependencies=dependencies))
-    with step(f"maven: downloading Kafka {KAFKA_VERSION}"):
-        run(
-            [
-                "mvn",
-                "-q",
-                "-B",
-                "-Dstyle.color=never",
-                _COPY,
-                "-DincludeScope=runtime",
-                f"-DoutputDirectory={target}",
-            ],
-            what=f"downloading Kafka {KAFKA_VERSION} with maven",
-            hint="check the network, or name your mirror in maven's settings.xml",
-            folder=work,
-            # The java on PATH may be an older one than the one that we found.
-            environment={**os.environ, "JAVA_HOME": str(Path(find_java()).resolve().parents[1])},
-        )
+    copy_jars(f"Kafka {KAFKA_VERSION}", _ARTIFACTS, target, work)
     if not any(target.glob("kafka_2.13-*.jar")):
         raise StackError("maven ended well and left no Kafka", f"look into {target}")

@@ -4,11 +4,10 @@ What is tuned: object reuse, large chunks and fetches, no backfill (nothing is w
 materializer before the sink; short waits for events, a large queue of them; lz4, lingering and large batches in the producer; checkpoints every 5 seconds.
 """
 
-import shutil
 import subprocess
 from pathlib import Path
 
-from headrace_local.kafka import find_java
+from headrace_local.java import find_compiler
 
 from tests.bench.peers.maven import LOG4J, jars
 from tests.bench.peers.program import Program
@@ -104,8 +103,7 @@ class Flink:
         self._compile()
 
     def _compile(self) -> None:
-        beside = Path(find_java()).resolve().with_name("javac")
-        compiler = str(beside) if beside.exists() else shutil.which("javac")
+        compiler = find_compiler()
         if compiler is None:
             raise NotMeasured("Flink needs a small Java program, and this machine has no javac")
         command = [

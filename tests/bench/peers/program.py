@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from headrace_local.kafka import find_java
+from headrace_local.java import find_java
 
 from tests.bench.span import NotMeasured
 from tests.plugins.fix_headrace import LOGS, REPOSITORY
