@@ -1,4 +1,4 @@
-"""The command line: `scheduler submit|check|status|watch|pause|resume|cancel|ddl`.
+"""The command line: `scheduler submit|check|status|watch|pause|resume|cancel|ddl|catalog`.
 
 Laws of this room:
 
@@ -20,9 +20,10 @@ Map, in the order of reading:
     views      tables and bars for people
     draft      job file -> checked draft; `ownership` knows whose topics are whose
     follow     watching a job until it is done
-    submit, check, status, watch, control, ddl: the verbs
+    submit, check, status, watch, control, ddl, catalog: the verbs
 """
 
+from scheduler.cli.catalog import catalog
 from scheduler.cli.check import check
 from scheduler.cli.control import cancel, pause, resume
 from scheduler.cli.ddl import ddl
@@ -33,5 +34,5 @@ from scheduler.cli.watch import watch
 
 __all__ = ["cli"]
 
-for _verb in (submit, check, status, watch, pause, resume, cancel, ddl):
+for _verb in (submit, check, status, watch, pause, resume, cancel, ddl, catalog):
     cli.add_command(_verb)

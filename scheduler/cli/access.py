@@ -16,9 +16,11 @@ from scheduler.cli.stored import StoredJob, sink_options
 from shared import clock
 from shared import settings as configuration
 from shared.adapters.kafka.clients import CLIENT_LOG
+from shared.adapters.kafka.properties import to_client_config
 from shared.adapters.kafka.reach import count_brokers
 from shared.adapters.kafka.registry import Registry
-from shared.adapters.kafka.topics import Topics
+from shared.adapters.kafka.samples import Sampler
+from shared.adapters.kafka.topics import Topics, TopicState
 from shared.adapters.redis import progress
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.lease import leader_of
@@ -107,6 +109,27 @@ class Access:
         """Those of the topics that the cluster has. Raises Unavailable, SinkRefused."""
         count_brokers(options)
         return set(Topics(options).describe(topics))
+
+    def cluster_options(self, written: Mapping[str, str]) -> tuple[dict[str, str], str]:
+        """Client options of a cluster that the user names by `properties.*`, and the addresses of its brokers.
+
+        What is not named is as for the registry's cluster, if no address is. Raises MissingSecret, InvalidJob.
+        """
+        resolver = self.resolver({})
+        given = {name: resolver.substitute(text, f"properties.{name}") for name, text in written.items()}
+        base = {} if "bootstrap.servers" in given else registry_config(self.settings)
+        found = base | to_client_config(given)
+        return found, found["bootstrap.servers"]
+
+    def topics(self, options: Mapping[str, str]) -> dict[str, TopicState]:
+        """All topics of the cluster. Raises Unavailable, SinkRefused."""
+        count_brokers(options)
+        topics = Topics(options)
+        return topics.describe(topics.names())
+
+    def sampler(self, options: Mapping[str, str], group: str) -> Sampler:
+        """Reads samples of the cluster's topics. Raises Unavailable, SinkRefused."""
+        return Sampler(options, group)
 
     def delete_topics(self, options: Mapping[str, str], topics: Iterable[str]) -> None:
         """Deletes topics for good. Raises Unavailable, SinkRefused."""

@@ -248,3 +248,30 @@ def _table(*titles: str) -> Table:
     for title in titles:
         table.add_column(title.removeprefix(">"), justify="right" if title.startswith(">") else "left", overflow="fold")
     return table
+
+
+def catalog_view(documents: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Each topic with its columns, as `scheduler catalog --json` has them."""
+    if not documents:
+        return Text("There is no topic.")
+    parts: list[RenderableType] = []
+    for document in documents:
+        deleted = f", {document['tombstones']} of them tombstones" if document["tombstones"] else ""
+        parts.append(
+            Text.assemble(
+                (document["topic"], "bold"),
+                f"  {document['partitions']} partitions, {document['cleanup_policy']};"
+                f" {document['messages']} messages read{deleted}",
+            )
+        )
+        if not document["columns"]:
+            parts += [Text("  nothing to infer columns from", style="dim"), Text()]
+            continue
+        table = _table("COLUMN", "TYPE", "NOTE")
+        for column in document["columns"]:
+            remarks = Text(column["note"])
+            if column["mark"]:
+                remarks = Text("; ".join(filter(None, (column["mark"], column["note"]))), style="yellow")
+            table.add_row(Text(column["name"]), column["type"], remarks)
+        parts += [table, Text()]
+    return Group(*parts[:-1])

@@ -96,7 +96,7 @@ def create_table(name: Sequence[str], topic: Topic, form: Form, properties: Mapp
 
 
 def _check(topic: Topic, form: Form) -> None:
-    if form.style is not Style.TEMPORARY and (not topic.keys or topic.key_format != JSON):
+    if form.style is not Style.TEMPORARY and not topic.upsertable:
         raise InvalidJob(
             f"Topic {topic.name} has no keys that could be a primary key, as {form.style} tables need it.",
             "Use --style temporary for it.",

@@ -39,6 +39,11 @@ class Topic:
     value_format: str = JSON
     formats: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def upsertable(self) -> bool:
+        """True when its keys can be a primary key."""
+        return bool(self.keys) and self.key_format == JSON
+
 
 def topic_of(table: Table, topic: str, options: FormatOptions) -> Topic:
     """The topic of a job's table.
