@@ -13,6 +13,7 @@ import click
 from scheduler.cli import options
 from scheduler.cli.access import Access
 from scheduler.cli.ddl import stored_tables
+from scheduler.cli.exits import Exit
 from scheduler.cli.output import Output
 from scheduler.cli.views import catalog_view
 from scheduler.flink import (
@@ -27,8 +28,9 @@ from scheduler.flink import (
     create_table,
     describe,
 )
+from shared.adapters.kafka.samples import Sampler
 from shared.adapters.kafka.topics import TopicState
-from shared.errors import HeadraceError, InvalidJob
+from shared.errors import HeadraceError, InvalidJob, SinkRefused
 from shared.job.spec import parse
 from shared.model.schema import Table
 
@@ -51,7 +53,7 @@ _TOPICS_HINT = "scheduler catalog without a topic lists all that there are."
 def catalog(
     access: Access, topics: tuple[str, ...], job: str | None, arguments: tuple[str, ...], as_ddl: bool, engine: str,
     seconds: float, json: bool,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Show topics as tables: columns of keys and values, inferred from some of their messages.
 
     TOPIC is a name or a pattern such as `order_dw.*`; without one, every topic is looked at but Kafka's own and
@@ -68,16 +70,20 @@ def catalog(
     names = _chosen(topics, found, cluster, access.settings.registry_topic)
     form = Form(Style.TEMPORARY, Engine(engine), wishes.key_prefix, wishes.value_prefix, wishes.startup)
     documents: list[dict[str, Any]] = []
+    refused = False
     with closing(access.sampler(cluster.options, wishes.start.group)) as sampler:
         for number, name in enumerate(names, 1):
-            with output.busy(f"Reading {name} ({number} of {len(names)})"):
-                messages = Messages(wishes.rules, wishes.raw_column)
-                for message in sampler.read(name, wishes.start, wishes.records, seconds):
-                    place = (message.timestamp_ms, message.partition, message.offset)
-                    messages.see(message.key, message.value, place)
-            described = describe(messages.infer(name), cluster.tables.get(name))
+            try:
+                with output.busy(f"Reading {name} ({number} of {len(names)})"):
+                    described = _described(sampler, name, wishes, cluster, seconds)
+            except SinkRefused as error:
+                # A topic that we may see and not read must not hide the others.
+                output.note(f"{name}: not read. {error}")
+                refused = True
+                continue
             if sampler.cut_short:
-                output.note(f"{name}: the sample ended early, after {messages.count} messages; try --seconds.")
+                count = described.inferred.messages
+                output.note(f"{name}: the sample ended early, after {count} messages; try --seconds.")
             if as_ddl:
                 _statement(output, described, found[name], cluster, wishes, form, documents)
             else:
@@ -86,6 +92,14 @@ def catalog(
         output.document(documents)
     elif not as_ddl:
         output.show(catalog_view(documents))
+    return Exit.FAILED if refused else Exit.OK
+
+
+def _described(sampler: Sampler, name: str, wishes: CatalogOptions, cluster: _Cluster, seconds: float) -> Described:
+    messages = Messages(wishes.rules, wishes.raw_column)
+    for message in sampler.read(name, wishes.start, wishes.records, seconds):
+        messages.see(message.key, message.value, (message.timestamp_ms, message.partition, message.offset))
+    return describe(messages.infer(name), cluster.tables.get(name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 import struct
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.integration.codec_families import FAMILIES
 from tests.integration.flink_lab import Flink, statements
@@ -93,6 +96,32 @@ def test_the_joins_of_both_styles_follow_mysql(cluster, mysql_server, mysql_data
     feedback = Counter(first["feedback"]) + Counter(["1, Bad, Tom", "2, Very good, Jim"])
     flink.wait("the log of orders", lambda: flink.changelog("as_log-orders") == orders)
     flink.wait("the log of feedback", lambda: flink.changelog("as_log-feedback") == feedback)
+
+
+def test_tables_of_the_catalog_are_read_by_flink(cluster, kafka_server, flink) -> None:
+    """Keys that are no JSON, and objects inside of values: declared as such, and read."""
+    name = f"catalog-{secrets.token_hex(4)}"
+    admin = AdminClient({"bootstrap.servers": kafka_server.bootstrap})
+    admin.create_topics([NewTopic(name, 1, 1)])[name].result()
+    producer = Producer({"bootstrap.servers": kafka_server.bootstrap})
+    producer.produce(name, b'{"at":"2026-01-31 01:02:03.5","n":{"x":{"y":7}},"big":12345678901234567.25}', b"one")
+    producer.produce(name, b'{"n":null,"old":true,"mixed":1}', b"\xff")
+    producer.produce(name, b'{"mixed":{"a":1}}')
+    assert producer.flush(30) == 0
+    flatten = "infer-schema.flatten-nested-columns.enable=true"
+    done = cluster.cli("catalog", name, "--ddl", "--option", flatten)
+    assert done.returncode == 0, done.stderr
+    flink.execute("CREATE DATABASE inferred")
+    flink.execute("USE inferred")
+    (statement,) = statements(done.stdout)
+    flink.execute(statement)
+    columns = ("key_col", "value_at", "value_n.x.y", "value_big", "value_old", "value_mixed")
+    rows = flink.execute(f"SELECT {', '.join(f'`{column}`' for column in columns)} FROM `{name}` {BOUNDED}")
+    assert [values for _, values in rows] == [
+        [b"one".hex(), "2026-01-31T01:02:03.500", "7", "12345678901234567.25", None, None],
+        ["ff", None, None, None, "true", "1"],
+        [None, None, None, None, None, '{"a":1}'],
+    ]
 
 
 # All types.
