@@ -86,6 +86,10 @@ def test_topics_of_other_programs(cluster, topic) -> None:
 
 def test_where_a_sample_begins_and_how_long_it_is(cluster, topic, kafka_server) -> None:
     name = topic(*((None, b'{"v%d":1}' % number) for number in range(10)), pause=0.01)
+    many = topic(*((None, b'{"v%d":1}' % number) for number in range(9)), partitions=3)
+    assert (
+        described(cluster, many, *options("max.fetch.records=3", "scan.startup.mode=latest-offset"))[0]["messages"] == 3
+    )
 
     def seen(*pairs: str) -> list[int]:
         (document,) = described(cluster, name, *options(*pairs))
@@ -157,8 +161,5 @@ def test_a_jobs_topics_and_what_mysql_has_no_more(cluster, mysql_server, mysql_d
     marks = {column["name"]: column["mark"] for column in found["user"]["columns"] if column["mark"]}
     assert marks == {"value_age": f"dropped: no column of {mysql_database}.user"}
     script = cluster.cli("catalog", "--job", "catalog", "--ddl").stdout
-    assert f"`value_age` AS `age` -- dropped: no column of {mysql_database}.user" in script
+    assert f"`value_age` AS `age`, -- dropped: no column of {mysql_database}.user" in script
     assert cluster.environment["HEADRACE_VAR_PASSWORD"] not in script
-    every = {document["topic"] for document in described(cluster)}
-    assert f"{mysql_database}.user" in every
-    assert not [name for name in every if name.startswith(("__", cluster.environment["HEADRACE_REGISTRY_TOPIC"]))]

@@ -22,7 +22,6 @@ BYTES_MAX = 64 * 1024 * 1024
 
 _TIMEOUT_SECONDS = 30.0
 _WAIT_SECONDS = 0.2
-_BATCH = 200
 _OWN_GROUP = "headrace-unused"
 
 #: Part of a partition: first offset, offset behind the last, messages at most.
@@ -52,6 +51,8 @@ class Sampler:
                     auto_offset_reset="earliest",
                     isolation_level="read_committed",
                     enable_partition_eof=True,
+                    # The end of a partition is told of only after this wait, and there is one in most samples.
+                    fetch_wait_max_ms=20,
                     # What waits in the client is memory as well.
                     queued_max_messages_kbytes=16_384,
                 )
@@ -150,18 +151,19 @@ class Sampler:
         if not left:
             return
         with translated(f"reading topic {topic}"):
-            self._consumer.assign([TopicPartition(topic, number, spans[number][0]) for number in left])
+            self._consumer.incremental_assign([TopicPartition(topic, number, spans[number][0]) for number in left])
         try:
             while left:
                 if time.monotonic() > deadline:
                     self.cut_short = True
                     return
                 with translated(f"reading topic {topic}"):
-                    messages = self._consumer.consume(_BATCH, _WAIT_SECONDS)
-                for message in messages:
+                    message = self._consumer.poll(_WAIT_SECONDS)
+                if message is not None:
                     yield from self._take(topic, message, spans, left)
         finally:
-            self._consumer.unassign()
+            if left:
+                self._consumer.incremental_unassign([TopicPartition(topic, number) for number in left])
 
     def _take(self, topic: str, message: Message, spans: dict[int, _Span], left: dict[int, int]) -> Iterator[Sampled]:
         error, number, offset = message.error(), message.partition() or 0, message.offset() or 0
@@ -178,7 +180,8 @@ class Sampler:
         if error is not None or offset >= end - 1 or left[number] == 0:
             del left[number]
             with translated(f"reading topic {topic}"):
-                self._consumer.pause([TopicPartition(topic, number)])
+                # Not `pause`, which would outlive this round.
+                self._consumer.incremental_unassign([TopicPartition(topic, number)])
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:
