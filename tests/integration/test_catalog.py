@@ -9,9 +9,6 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.integration.test_job import ORDER_DW, execute, job, streaming
-from tests.integration.test_job import ROWS as ORDER_ROWS
-
 
 @pytest.fixture
 def topic(kafka_server) -> Callable[..., str]:
@@ -141,25 +138,3 @@ def test_what_is_not_committed_is_not_seen(cluster, topic, kafka_server) -> None
     (found,) = described(cluster, name)
     producer.abort_transaction(30)
     assert columns(found) == {"value_a": "BIGINT"}
-
-
-def test_a_jobs_topics_and_what_mysql_has_no_more(cluster, mysql_server, mysql_database, kafka_server) -> None:
-    execute(mysql_server, ORDER_DW, mysql_database)
-    cluster.binlog_worker()
-    cluster.snapshot_worker()
-    cluster.submit(job(rf"{mysql_database}.\.*"), "catalog")
-    cluster.wait("the job streams", lambda: streaming(cluster, "catalog"))
-    producer = Producer({"bootstrap.servers": kafka_server.bootstrap})
-    producer.produce(f"{mysql_database}.user", b'{"id":9,"name":"x","age":7}', b'{"id":9}')
-    assert producer.flush(30) == 0
-    found = {document["topic"].partition(".")[2]: document for document in described(cluster, "--job", "catalog")}
-    assert set(found) == set(ORDER_ROWS)
-    assert columns(found["order"]) == {
-        "key_id": "BIGINT", "value_id": "BIGINT", "value_product": "STRING", "value_user_id": "BIGINT",
-    }  # fmt: skip
-    assert columns(found["user"])["value_age"] == "BIGINT"
-    marks = {column["name"]: column["mark"] for column in found["user"]["columns"] if column["mark"]}
-    assert marks == {"value_age": f"dropped: no column of {mysql_database}.user"}
-    script = cluster.cli("catalog", "--job", "catalog", "--ddl").stdout
-    assert f"`value_age` AS `age`, -- dropped: no column of {mysql_database}.user" in script
-    assert cluster.environment["HEADRACE_VAR_PASSWORD"] not in script

@@ -96,6 +96,37 @@ def test_the_joins_of_both_styles_follow_mysql(cluster, mysql_server, mysql_data
     feedback = Counter(first["feedback"]) + Counter(["1, Bad, Tom", "2, Very good, Jim"])
     flink.wait("the log of orders", lambda: flink.changelog("as_log-orders") == orders)
     flink.wait("the log of feedback", lambda: flink.changelog("as_log-feedback") == feedback)
+    the_catalog_style_is_mysqls_database(cluster, flink, mysql_server, mysql_database)
+    the_catalog_marks_what_mysql_has_no_more(cluster, mysql_database)
+
+
+def the_catalog_style_is_mysqls_database(cluster, flink, server, database: str) -> None:
+    for statement in statements(ddl(cluster, "joins", "--style", "catalog")) * 2:
+        flink.execute(statement)  # a second time it changes nothing
+    rows = flink.execute(f"SELECT key_id, value_name FROM `{database}`.`user` {BOUNDED}")
+    users: Counter[str] = Counter()
+    for kind, values in rows:
+        users[", ".join(values)] += 1 if kind.startswith("+") else -1
+    assert +users == joined(server, database, "SELECT id, name FROM user")
+
+
+def the_catalog_marks_what_mysql_has_no_more(cluster, database: str) -> None:
+    """An old message of a column that is gone stands in the topic of a job."""
+    producer = Producer({"bootstrap.servers": cluster.bootstrap})
+    producer.produce(f"{database}.user", b'{"id":9,"name":"x","age":7}', b'{"id":9}')
+    assert producer.flush(30) == 0
+    done = cluster.cli("catalog", "--job", "joins", "--json")
+    assert done.returncode == 0, done.stderr
+    found = {document["topic"]: document["columns"] for document in json.loads(done.stdout)}
+    assert set(found) == {f"{database}.{table}" for table in ("feedback", "order", "user")}
+    assert {column["name"]: column["type"] for column in found[f"{database}.order"]} == {
+        "key_id": "BIGINT", "value_id": "BIGINT", "value_product": "STRING", "value_user_id": "BIGINT",
+    }  # fmt: skip
+    marks = {column["name"]: column["mark"] for column in found[f"{database}.user"] if column["mark"]}
+    assert marks == {"value_age": f"dropped: no column of {database}.user"}
+    script = cluster.cli("catalog", "--job", "joins", "--ddl").stdout
+    assert f"`value_age` AS `age`, -- dropped: no column of {database}.user" in script
+    assert cluster.environment["HEADRACE_VAR_PASSWORD"] not in script
 
 
 def test_tables_of_the_catalog_are_read_by_flink(cluster, kafka_server, flink) -> None:
