@@ -44,7 +44,7 @@ def ddl(
     \b
       scheduler ddl orders
       scheduler ddl orders --table order --style upsert-kafka
-      scheduler ddl orders --style catalog | sql-client.sh -f /dev/stdin
+      scheduler ddl orders --style catalog > tables.sql
     """
     output = Output(json=json)
     form = Form(Style(style), Engine(engine), key_prefix, value_prefix)

@@ -28,7 +28,7 @@ engine = click.option(
     type=click.Choice([one.value for one in Engine]),
     default=Engine.APACHE.value,
     show_default=True,
-    help="Whose Flink: `apache` runs in both, `vvr` has the options that only Alibaba's Flink knows.",
+    help="Whose Flink: `apache` is plain Flink SQL, `vvr` has options that only Alibaba's Flink knows.",
 )
 
 key_prefix = click.option("--key-prefix", default="key_", show_default=True, help="In front of the key's columns.")

@@ -2,7 +2,7 @@
 
 Apache Flink has `key.fields-prefix` and no `value.fields-prefix`; VVR (Alibaba's distribution) has both. So for
 Apache Flink a field of the value is a column by its own name, and a computed column has the name with the prefix.
-The computed form works in both.
+The computed form is plain SQL of Flink.
 """
 
 from __future__ import annotations
