@@ -40,7 +40,6 @@ class Ledger:
         parallelism: how many attempts may read at a time.
         new_hold: makes the store for one chunk's held events.
         fresh: nobody has led the job yet, so that even its first tables and position must still be stored.
-
     """
 
     def __init__(
@@ -69,6 +68,7 @@ class Ledger:
         self._held: dict[TableId, dict[int, HeldChunk]] = {}
         self._ranges: dict[TableId, HeldRanges] = {}
         self._dirty: dict[bytes, bytes | None] = {}
+        self._tried: set[ChunkId] = set()
         self._grants: list[Grant] = []
         for record in state.chunks.values():
             self._restore(record, state)
@@ -144,7 +144,6 @@ class Ledger:
             changes: in binlog order.
             places: for each change the number of the held chunk that it falls into, None for none; without places no
                 range of the table is held, and no change is looked at.
-
         """
         if self._gtids is None:
             raise Bug("A change arrived outside a transaction.")
@@ -193,7 +192,6 @@ class Ledger:
 
         Returns:
             False when the result was dropped.
-
         """
         self._between_transactions()
         record = self.tables.get(table)
@@ -326,8 +324,8 @@ class Ledger:
         return self._waiting.keys()
 
     def small(self, chunk: ChunkId) -> int | None:
-        """About how many rows the chunk has, if it is a whole table of few rows; None of any other."""
-        return self.tables[chunk.table].small
+        """About how many rows the chunk has, if it may be read with others: a whole table of few rows, not yet tried."""
+        return None if chunk in self._tried else self.tables[chunk.table].small
 
     def held_chunks(self) -> Iterator[HeldChunk]:
         """Chunks whose events are kept back. At most a few: claims are capped, releases follow soon."""
@@ -367,6 +365,7 @@ class Ledger:
 
     def _wait_again(self, chunk: HeldChunk) -> None:
         self._waiting[chunk.id] = chunk.range
+        self._tried.add(chunk.id)  # a table that cannot be read must not take others with it for ever
         self._put(ChunkRecord(chunk.id, chunk.range))
 
     def _release(self, chunk: HeldChunk) -> None:

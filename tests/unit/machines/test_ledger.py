@@ -390,6 +390,16 @@ def test_a_fence_gives_back_all_chunks_of_an_attempt_one_by_one() -> None:
     assert ledger.claims() == [(ChunkId(TABLE.id, 0), "a")]
 
 
+def test_a_small_table_that_came_back_is_read_alone() -> None:
+    ledger = Ledger(state(5, [table_record()]), 4, "server", 2, MemoryHold)
+    ledger.split(TABLE.id, None, [], finished=True)
+    chunk = ChunkId(TABLE.id, 0)
+    assert ledger.small(chunk) == 100
+    ledger.ask(chunk, "a")
+    list(ledger.fenced(chunk, "a"))
+    assert ledger.small(chunk) is None
+
+
 def test_a_whole_table_of_few_rows_is_small() -> None:
     records = [
         replace(table_record(), chunks=1, split_done=True),
