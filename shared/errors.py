@@ -7,7 +7,9 @@
     ├── NeedsOperator        waiting cannot help: the job stops, keeps its checkpoint and shows the hint
     │   ├── InvalidJob       the job file, an option or an argument is wrong (exit code 2)
     │   ├── PreflightFailed  a server is not set up for the job (exit code 2)
+    │   ├── InvalidQuery     a query of the console cannot be answered as it is written (exit code 2)
     │   ├── MissingSecret    a placeholder has no value here
+    │   ├── ExtraMissing     an optional part of headrace is not installed here (exit code 2)
     │   ├── CodecMissing     HEADRACE_CODEC names a codec that was not built here
     │   ├── UnsupportedType  a column type that the codec does not know
     │   ├── UnsupportedEvent a binlog event that cannot be decoded without guessing
@@ -88,6 +90,14 @@ class PreflightFailed(NeedsOperator):
 
 class MissingSecret(NeedsOperator):
     """A placeholder has no value in this process."""
+
+
+class InvalidQuery(NeedsOperator):
+    """A query of the console cannot be answered as it is written."""
+
+
+class ExtraMissing(NeedsOperator):
+    """An optional part of headrace is not installed on this machine."""
 
 
 class CodecMissing(NeedsOperator):

@@ -1,4 +1,4 @@
-"""The command line: `scheduler submit|check|status|watch|pause|resume|cancel|ddl|catalog`.
+"""The command line: `scheduler submit|check|status|watch|pause|resume|cancel|ddl|catalog|sql|peek`.
 
 Laws of this room:
 
@@ -20,7 +20,11 @@ Map, in the order of reading:
     views      tables and bars for people
     draft      job file -> checked draft; `ownership` knows whose topics are whose
     follow     watching a job until it is done
-    submit, check, status, watch, control, ddl, catalog: the verbs
+    tables     the tables of jobs, for the console
+    reading    bars while topics are read
+    answers    rows and changes as text
+    prompt     the conversation of `sql`
+    submit, check, status, watch, control, ddl, catalog, sql, peek: the verbs
 """
 
 from scheduler.cli.catalog import catalog
@@ -28,11 +32,13 @@ from scheduler.cli.check import check
 from scheduler.cli.control import cancel, pause, resume
 from scheduler.cli.ddl import ddl
 from scheduler.cli.group import cli
+from scheduler.cli.peek import peek
+from scheduler.cli.sql import sql
 from scheduler.cli.status import status
 from scheduler.cli.submit import submit
 from scheduler.cli.watch import watch
 
 __all__ = ["cli"]
 
-for _verb in (submit, check, status, watch, pause, resume, cancel, ddl, catalog):
+for _verb in (submit, check, status, watch, pause, resume, cancel, ddl, catalog, sql, peek):
     cli.add_command(_verb)

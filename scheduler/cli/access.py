@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Protocol
 
 from scheduler import preflight
 from scheduler.cli.jobs import Jobs
-from scheduler.cli.stored import StoredJob, sink_options
+from scheduler.cli.stored import StoredJob, sink_options, stored_format
 from shared import clock
 from shared import settings as configuration
 from shared.adapters.kafka.clients import CLIENT_LOG
@@ -20,10 +20,12 @@ from shared.adapters.kafka.properties import to_client_config
 from shared.adapters.kafka.reach import count_brokers
 from shared.adapters.kafka.registry import Registry
 from shared.adapters.kafka.samples import Sampler
+from shared.adapters.kafka.snapshot import TopicReader, partitions_of
 from shared.adapters.kafka.topics import Topics, TopicState
 from shared.adapters.redis import progress
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.lease import leader_of
+from shared.codec import FormatOptions
 from shared.errors import Unavailable
 from shared.job.placeholders import Resolver
 from shared.job.spec import JobSpec
@@ -96,6 +98,20 @@ class Access:
     def sink_options(self, wanted: Wanted) -> dict[str, str]:
         """Client options of the cluster that a job writes to. Raises MissingSecret, InvalidJob."""
         return sink_options(wanted.text, wanted.file, self.resolver({}))
+
+    def format_options(self, wanted: Wanted) -> FormatOptions:
+        """How a job spells its rows. Raises MissingSecret, InvalidJob."""
+        return stored_format(wanted.text, wanted.file, self.resolver({}))
+
+    def open_topic(
+        self, options: Mapping[str, str], topic: str, partitions: Iterable[int] | None = None
+    ) -> TopicReader:
+        """The topic, or some of its partitions, from the beginning. Raises Unavailable, SinkRefused."""
+        return TopicReader(options, topic, partitions)
+
+    def partitions(self, options: Mapping[str, str], topic: str) -> Sequence[int]:
+        """The partitions of a topic. Raises Unavailable, SinkRefused."""
+        return partitions_of(options, topic)
 
     def state_topic(self, wanted: Wanted) -> str:
         """The job's state topic."""

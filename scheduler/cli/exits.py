@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
-from shared.errors import HeadraceError, InvalidJob, MissingSecret, PreflightFailed, Transient, UnsupportedType
+from shared.errors import (
+    ExtraMissing,
+    HeadraceError,
+    InvalidJob,
+    InvalidQuery,
+    MissingSecret,
+    PreflightFailed,
+    Transient,
+    UnsupportedType,
+)
 
 
 class Exit(IntEnum):
@@ -21,13 +30,13 @@ class Exit(IntEnum):
 MEANINGS: Mapping[Exit, str] = {
     Exit.OK: "done",
     Exit.FAILED: "the job has failed, or a server refused for good",
-    Exit.REFUSED: "bad usage, a bad job file or a preflight error; nothing was created",
+    Exit.REFUSED: "bad usage, a bad job file, a bad query or a preflight error; nothing was created",
     Exit.UNAVAILABLE: "a server (Kafka, Redis or MySQL) does not answer",
     Exit.INTERRUPTED: "ended by Ctrl-C; the job goes on",
 }
 
 #: Errors that the user mends in the command, the job file or the servers' setup, before anything was created.
-_REFUSALS = (InvalidJob, PreflightFailed, MissingSecret, UnsupportedType)
+_REFUSALS = (InvalidJob, InvalidQuery, PreflightFailed, MissingSecret, ExtraMissing, UnsupportedType)
 
 
 def exit_of(error: HeadraceError) -> Exit:

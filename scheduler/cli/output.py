@@ -51,6 +51,11 @@ class Output:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
+    def piece(self, text: str) -> None:
+        """A part of a result, exactly as it is."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
     def show(self, view: RenderableType) -> None:
         """A result for people."""
         self.results.print(view, soft_wrap=isinstance(view, str | Text))

@@ -8,14 +8,18 @@ Law of this file: it only reads.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from shared.adapters.kafka.log import TopicLog
 from shared.adapters.kafka.properties import to_client_config
 from shared.adapters.kafka.topics import Topics
-from shared.errors import NeedsOperator
+from shared.codec import FormatOptions
+from shared.errors import InvalidJob, NeedsOperator
+from shared.job.options import OPTIONS, Option
 from shared.job.placeholders import Resolver
 from shared.job.structure import read_structure
+from shared.job.values import Unreadable
 from shared.machines.ledger import StoredState, summary
 from shared.model.position import GtidSet
 
@@ -88,3 +92,34 @@ def sink_options(text: str, file: str, resolver: Resolver) -> dict[str, str]:
         if setting.target.startswith("properties.")
     }
     return to_client_config(properties)
+
+
+def stored_format(text: str, file: str, resolver: Resolver) -> FormatOptions:
+    """How a stored job spells its rows.
+
+    Only the options of the format are resolved, as in `sink_options`.
+
+    Raises:
+        MissingSecret, InvalidJob: as `sink_options`.
+    """
+    blocks = read_structure(text, file).blocks
+    values: dict[str, Any] = {}
+    for block in ("source", "sink"):
+        for option in OPTIONS[block]:
+            if option.field in _FORMAT_FIELDS:
+                setting = blocks[block].get(option.name)
+                text_of = resolver.substitute(setting.text, setting.path) if setting else option.default
+                values[option.field] = _read(option, text_of or "", f"{block}.{option.name}")
+    return FormatOptions(**values)
+
+
+_FORMAT_FIELDS = frozenset(field.name for field in fields(FormatOptions))
+
+
+def _read(option: Option, text: str, path: str) -> Any:
+    try:
+        return option.read(text)
+    except Unreadable as error:
+        raise InvalidJob(
+            f"Expected {error.expected}, found another value.", "Correct the placeholder's value.", path
+        ) from None

@@ -34,18 +34,33 @@ def latest_offsets(
     Raises:
         SinkRefused, Unavailable: the brokers did not tell.
     """
+    return _offsets(admin, partitions, isolation, OffsetSpec.latest())
+
+
+def earliest_offsets(admin: AdminClient, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """The first offset that each partition still has.
+
+    Raises:
+        SinkRefused, Unavailable: the brokers did not tell.
+    """
+    return _offsets(admin, partitions, IsolationLevel.READ_UNCOMMITTED, OffsetSpec.earliest())
+
+
+def _offsets(
+    admin: AdminClient, partitions: Iterable[TopicPartition], isolation: IsolationLevel, spec: OffsetSpec
+) -> dict[TopicPartition, int]:
     left = list(partitions)
     ends: dict[TopicPartition, int] = {}
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while left:
         futures = admin.list_offsets(
-            {partition: OffsetSpec.latest() for partition in left},
+            dict.fromkeys(left, spec),
             isolation_level=isolation,
             request_timeout=_REQUEST_SECONDS,
         )
         left = []
         for partition, future in futures.items():
-            with translated(f"asking for the end of topic {partition.topic}"):
+            with translated(f"asking for the offsets of topic {partition.topic}"):
                 try:
                     ends[partition] = future.result().offset
                 except KafkaException as error:
