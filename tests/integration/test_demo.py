@@ -75,6 +75,9 @@ def test_the_demo_shows_its_jobs_twice_and_down_leaves_nothing(machine: Machine)
     assert "is submitted (id" in first.stdout
     assert '{"id":3}' in first.stdout and "null (tombstone)" in first.stdout
     assert "\x1b" not in first.stdout
+    joins = first.stdout.partition("The topics are tables again")[2]
+    for words in ("1 Football Jerry", "2 Basket Tom", "3 Tennis Butch", "1 Good. Tom", "2 Very good Jerry"):
+        assert words in " ".join(joins.split())
     after_first = {topic: fold(read_topic(bootstrap, topic)) for topic in USER_TOPICS}
     expected = {
         b'{"id":1}': b'{"id":1,"name":"Tom"}',

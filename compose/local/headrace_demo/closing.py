@@ -41,6 +41,10 @@ def closing(fleet: Fleet, leaders: Mapping[str, str], screen: Screen) -> None:
             ("once in every new shell:", f". {shown(place.exports)}"),
             ("what all jobs do:", f"{scheduler} status"),
             ("one job, second by second (Ctrl-C ends the watching, not the job):", f"{scheduler} watch {JOBS[0].name}"),
+            (
+                "see how a query's result changes (Ctrl-C ends it):",
+                f'{scheduler} sql {JOBS[0].name} "FROM user" --follow',
+            ),
             ("follow a topic in one terminal:", _follow(place)),
             ("and change a row in another:", _change(place)),
             _failover(fleet, leaders),

@@ -40,6 +40,16 @@ JOBS = (
 )
 
 
+#: What the topics are asked in SQL, as of tables of Flink with `key.fields-prefix` and `value.fields-prefix`.
+JOINS = (
+    "SELECT order_source.key_id AS order_id, value_product AS product, user_source.value_name AS user_name "
+    "FROM order_source LEFT JOIN user_source ON order_source.value_user_id = user_source.key_id ORDER BY order_id",
+    "SELECT feedback_source.key_id AS feedback_id, value_comment AS comment, user_source.value_name AS user_name "
+    "FROM feedback_source LEFT JOIN user_source ON feedback_source.value_user_id = user_source.key_id "
+    "ORDER BY feedback_id",
+)
+
+
 def scheduler_words() -> list[str]:
     """Return how a user in this environment calls the command line."""
     return ["scheduler"] if (programs() / "scheduler").exists() else ["python", "-m", "scheduler"]
@@ -48,6 +58,11 @@ def scheduler_words() -> list[str]:
 def submit_words(job: Job) -> list[str]:
     """Return the arguments that submit a job and stay until its snapshot is complete."""
     return ["submit", job.file, "--wait"]
+
+
+def join_words(join: str) -> list[str]:
+    """Return the arguments that ask the topics of a job in SQL."""
+    return ["sql", JOBS[1].name, join]
 
 
 def run_scheduler(place: Place, arguments: Sequence[str], timeout_s: float = _SUBMIT_TIMEOUT_S) -> None:

@@ -1,4 +1,4 @@
-"""The demo, step by step: servers, programs, sample, jobs, topics, live changes, and where to go from there."""
+"""The demo, step by step: servers, programs, sample, jobs, topics, live changes, joins, and where to go from there."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -46,6 +46,9 @@ def run(layout: Layout, screen: Screen) -> None:
     screen.part("Who does what now")
     _scheduler(programs.place, screen, ["status"])
     programs.check()
+    screen.part("The topics are tables again: what Flink would join, without Flink")
+    for join in jobs.JOINS:
+        _scheduler(programs.place, screen, jobs.join_words(join))
     closing(programs, jobs.leaders(programs.place), screen)
 
 
@@ -69,8 +72,12 @@ def _submit(place: Place, screen: Screen) -> None:
 
 
 def _scheduler(place: Place, screen: Screen, arguments: list[str]) -> None:
-    screen.command(" ".join([*jobs.scheduler_words(), *arguments]))
+    screen.command(" ".join([*jobs.scheduler_words(), *(_shell_word(word) for word in arguments)]))
     jobs.run_scheduler(place, arguments)
+
+
+def _shell_word(word: str) -> str:
+    return f'"{word}"' if " " in word else word
 
 
 def _show_topics(place: Place, connection: "Connection[DictCursor]", reader: Reader, screen: Screen) -> None:
