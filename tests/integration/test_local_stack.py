@@ -83,6 +83,23 @@ def test_mysql_logs_whole_rows_with_gtids_and_minimal_metadata(mysql_server: Mys
     assert settings == ("ON", "ON", 1, "ROW", "FULL", "MINIMAL", 1, 200)
 
 
+def test_mysql_80_is_that_release_and_logs_whole_rows_with_gtids(mysql80_server: MysqlServer) -> None:
+    with root_connection(mysql80_server) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION(), @@gtid_mode, @@log_bin, @@binlog_format, @@binlog_row_image, @@local_infile")
+        assert cursor.fetchone() == ("8.0.12", "ON", 1, "ROW", "FULL", 1)
+
+
+def test_mariadb_logs_whole_rows_and_knows_the_user(mariadb_server: MysqlServer) -> None:
+    with root_connection(mariadb_server) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION(), @@log_bin, @@binlog_format, @@binlog_row_image, @@local_infile")
+        version, *settings = cursor.fetchone() or ()
+        assert version.startswith("10.11.")
+        assert settings == [1, "ROW", "FULL", 1]
+        cursor.execute("SHOW GRANTS FOR headrace")
+        ((grants,),) = cursor.fetchall()
+    assert grants.startswith("GRANT SELECT, REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `headrace`@`%`")
+
+
 def test_mysql_gives_headrace_exactly_the_grants_it_documents(mysql_server: MysqlServer) -> None:
     connection = pymysql.connect(
         host=mysql_server.host,

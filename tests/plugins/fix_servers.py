@@ -2,7 +2,9 @@
 
 A session that collects a test with `mysql_server`, `kafka_server` or `redis_server` installs and
 starts those servers before its first test (so that no test's time-out pays for it), in a folder and
-on ports of its own: sessions may run side by side. A server that cannot start fails its tests.
+on ports of its own: sessions may run side by side. A server that cannot start fails its tests. So do
+`mysql80_server` and `mariadb_server`, which no stack has, and `any_mysql`: a test with it runs once on
+each MySQL.
 
 HEADRACE_TEST_STACK_DIR=.local/stack uses that stack instead (its servers are started if they are
 down, and left running); its data is then shared, and tests that kill servers kill those.
@@ -35,7 +37,9 @@ sys.path.insert(0, str(REPOSITORY / "compose" / "local"))
 from headrace_local.console import StackError, say, step  # noqa: E402
 from headrace_local.kafka import KafkaServer, install_kafka  # noqa: E402
 from headrace_local.layout import Layout, Ports, default_install, from_environment  # noqa: E402
+from headrace_local.mariadb import MariadbServer, install_mariadb  # noqa: E402
 from headrace_local.mysql import MysqlServer, install_mysql, start_mysql  # noqa: E402
+from headrace_local.mysql80 import Mysql80Server, install_mysql80  # noqa: E402
 from headrace_local.ports import free_ports  # noqa: E402
 from headrace_local.server import Server, kill_leftovers  # noqa: E402
 from headrace_local.stack import as_running  # noqa: E402
@@ -43,9 +47,22 @@ from headrace_local.valkey import ValkeyServer, install_valkey  # noqa: E402
 
 _FOLDER_OF_SESSIONS = REPOSITORY / ".local" / "test-stack"
 _OWNER_LOCK = "owner.lock"
-_NAMES = {"mysql_server": "mysql", "kafka_server": "kafka", "redis_server": "redis"}
-# A throw-away server is one of several, and each takes this much memory on its own.
-_THROWAWAY_OPTIONS = ("--innodb-buffer-pool-size=64M", "--innodb-redo-log-capacity=32M")
+_NAMES = {
+    "mysql_server": "mysql",
+    "kafka_server": "kafka",
+    "redis_server": "redis",
+    "mysql80_server": "mysql80",
+    "mariadb_server": "mariadb",
+}
+#: The values of `any_mysql`.
+_ANY_MYSQL = ("mysql_server", "mysql80_server")
+#: Servers that no stack has: always the session's own.
+_OWN: dict[str, tuple[type[MysqlServer], Callable[[Path], Path]]] = {
+    "mysql80": (Mysql80Server, install_mysql80),
+    "mariadb": (MariadbServer, install_mariadb),
+}
+# Such a server, and a throw-away one, is one of several, and each takes this much memory on its own.
+_POOL_MB, _REDO_MB = 64, 32
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 
@@ -94,9 +111,10 @@ def _remove_if_ownerless(folder: Path) -> None:
 class SessionServers:
     """The servers of one test session, started when first asked for."""
 
-    def __init__(self, layout: Layout, *, owned: bool) -> None:
+    def __init__(self, layout: Layout, own_folder: Callable[[], Path], *, owned: bool) -> None:
         self.layout = layout
         self.owned = owned
+        self._own_folder = own_folder
         self._pool = ThreadPoolExecutor(max_workers=len(_NAMES))
         self._started: dict[str, Future[Server]] = {}
 
@@ -129,8 +147,8 @@ class SessionServers:
     def close(self) -> None:
         """End our own servers; their data goes with the folder, so they need not end cleanly."""
         self._pool.shutdown()
-        if self.owned:
-            for server in self._servers():
+        for server in self._servers():
+            if self.owned or server.name in _OWN:
                 server.kill()
                 say(f"test servers: {server.name} on port {server.port} ended")
 
@@ -147,6 +165,10 @@ class SessionServers:
 
     def _make(self, name: str) -> Server:
         install, ports = self.layout.install, self.layout.ports
+        if name in _OWN:
+            kind, installed = _OWN[name]
+            (port,) = free_ports(1)
+            return kind(installed(install), self._own_folder() / name, port, kind.memory(_POOL_MB, _REDO_MB))
         folder = self.layout.stack / name
         if name == "mysql":
             return MysqlServer(install_mysql(install), folder, ports.mysql)
@@ -177,13 +199,21 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if config.option.collectonly:
         return
-    used = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    used = {name for item in session.items for name in _fixtures_of(item)}
     names = [name for fixture, name in _NAMES.items() if fixture in used]
     if names:
         with _uncaptured(config):
             servers = _of_session(config)
             servers.begin(names)
             servers.wait()
+
+
+def _fixtures_of(item: pytest.Item) -> Iterator[str]:
+    """The fixtures that a test names, and the one that `any_mysql` stands for."""
+    yield from getattr(item, "fixturenames", ())
+    parameters = getattr(item, "callspec", None)
+    if parameters is not None and "any_mysql" in parameters.params:
+        yield parameters.params["any_mysql"]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -205,7 +235,7 @@ def _of_session(config: pytest.Config) -> SessionServers:
             mysql, kafka, controller, redis = free_ports(4)
             ports = Ports(mysql=mysql, kafka=kafka, kafka_controller=controller, redis=redis)
             layout = Layout(default_install(os.environ), _folder_of(config).path, ports)
-        config.stash[_SERVERS] = SessionServers(layout, owned=not told)
+        config.stash[_SERVERS] = SessionServers(layout, lambda: _folder_of(config).path, owned=not told)
     return config.stash[_SERVERS]
 
 
@@ -234,6 +264,25 @@ def mysql_server(pytestconfig: pytest.Config) -> MysqlServer:
 
 
 @pytest.fixture(scope="session")
+def mysql80_server(pytestconfig: pytest.Config) -> Mysql80Server:
+    """MySQL 8.0.12 with GTIDs; used like `mysql_server`."""
+    return _of_session(pytestconfig).get("mysql80", Mysql80Server)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(pytestconfig: pytest.Config) -> MariadbServer:
+    """MariaDB 10.11; used like `mysql_server`."""
+    return _of_session(pytestconfig).get("mariadb", MariadbServer)
+
+
+@pytest.fixture(scope="session", params=_ANY_MYSQL)
+def any_mysql(request: pytest.FixtureRequest) -> MysqlServer:
+    """Each MySQL that the matrix is run on, one after the other."""
+    server: MysqlServer = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture(scope="session")
 def kafka_server(pytestconfig: pytest.Config) -> KafkaServer:
     """One Kafka node; `server.bootstrap`."""
     return _of_session(pytestconfig).get("kafka", KafkaServer)
@@ -248,12 +297,28 @@ def redis_server(pytestconfig: pytest.Config) -> ValkeyServer:
 @pytest.fixture
 def mysql_database(mysql_server: MysqlServer) -> Iterator[str]:
     """Give the name of a fresh database, and drop it afterwards."""
+    yield from _fresh_database(mysql_server)
+
+
+@pytest.fixture
+def any_database(any_mysql: MysqlServer) -> Iterator[str]:
+    """Give the name of a fresh database of `any_mysql`."""
+    yield from _fresh_database(any_mysql)
+
+
+@pytest.fixture
+def mariadb_database(mariadb_server: MariadbServer) -> Iterator[str]:
+    """Give the name of a fresh database of `mariadb_server`."""
+    yield from _fresh_database(mariadb_server)
+
+
+def _fresh_database(server: MysqlServer) -> Iterator[str]:
     name = f"t_{secrets.token_hex(6)}"
-    with root_connection(mysql_server) as connection:
+    with root_connection(server) as connection:
         connection.cursor().execute(f"CREATE DATABASE {name}")
     yield name
-    mysql_server.start()  # the test may have killed it
-    with root_connection(mysql_server) as connection:
+    server.start()  # the test may have killed it
+    with root_connection(server) as connection:
         connection.cursor().execute(f"DROP DATABASE IF EXISTS {name}")
 
 
@@ -271,7 +336,7 @@ def throwaway_mysql(pytestconfig: pytest.Config) -> Iterator[Callable[..., Mysql
         folder = _folder_of(pytestconfig).path / f"throwaway-{secrets.token_hex(4)}"
         (port,) = free_ports(1)
         try:
-            server = start_mysql(install, folder, port, (*_THROWAWAY_OPTIONS, *options))
+            server = start_mysql(install, folder, port, (*MysqlServer.memory(_POOL_MB, _REDO_MB), *options))
         except StackError as error:
             pytest.fail(str(error), pytrace=False)
         started.append(server)

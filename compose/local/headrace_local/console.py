@@ -54,10 +54,13 @@ def run(
     hint: str,
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    told: str | None = None,
 ) -> str:
-    """Run a program to its end and return its stdout; a failure becomes one `StackError`."""
+    """Run a program to its end, `told` on its stdin, and return its stdout; a failure becomes one `StackError`."""
     try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, input=told, capture_output=True, text=True, check=False
+        )
     except OSError as error:
         raise StackError(f"{what} failed: cannot run {command[0]}: {error.strerror}", hint) from error
     if done.returncode != 0:

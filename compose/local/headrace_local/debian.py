@@ -35,8 +35,9 @@ def install_packages(packages: Sequence[str], why: str) -> None:
         run(shlex.split(command), what=what, hint=hint, environment=environment)
 
 
-def unpack_with_dependencies(package: str, suite: str, root: Path, work: Path) -> str:
-    """Unpack a package of another suite and all it needs into `root`; return its version."""
+def unpack_with_dependencies(packages: Sequence[str], suite: str, root: Path, work: Path) -> str:
+    """Unpack packages of a suite and all they need into `root`; return the version of the first one."""
+    package = packages[0]
     for program in ("apt-get", "apt-cache", "dpkg-deb"):
         if shutil.which(program) is None:
             raise StackError(
@@ -47,10 +48,10 @@ def unpack_with_dependencies(package: str, suite: str, root: Path, work: Path) -
     hint = f"check the network and that the machine's Debian mirror has the suite {suite!r}"
     with step(f"apt: reading the package list of {suite}"):
         run(["apt-get", *options, "-q", "update"], what=f"reading suite {suite}", hint=hint)
-    packages = _closure(package, options, hint)
-    with step(f"apt: downloading {package} and the {len(packages) - 1} packages it needs"):
+    needed = _closure(packages, options, hint)
+    with step(f"apt: downloading {package} and what it needs, {len(needed)} packages"):
         what = f"downloading {package} from {suite}"
-        run(["apt-get", *options, "-q", "download", *packages], what=what, hint=hint, folder=work)
+        run(["apt-get", *options, "-q", "download", *needed], what=what, hint=hint, folder=work)
     root.mkdir(parents=True)
     with step(f"unpacking {package}"):
         for archive in sorted(work.glob("*.deb")):
@@ -58,6 +59,20 @@ def unpack_with_dependencies(package: str, suite: str, root: Path, work: Path) -
             run(["dpkg-deb", "-x", str(archive), str(root)], what=what, hint="is the disk full?")
     (downloaded,) = work.glob(f"{package}_*.deb")
     return downloaded.name.split("_")[1]
+
+
+def through_loader(root: Path, folders: Sequence[str] = ()) -> list[str]:
+    """Return how to run a program with the C library and the libraries of an unpacked root.
+
+    `folders` are searched as well: relative ones lie beside the root's libraries, absolute ones anywhere.
+    """
+    loaders = sorted(root.glob("**/lib/*-linux-gnu/ld-linux-*.so.*"))  # below usr/ since Debian merged the two
+    if not loaders:
+        raise StackError(f"no loader in {root}", f"remove {root} to install it again")
+    triplet = loaders[0].parent.name
+    usual = [root / "usr/lib" / triplet, root / "lib" / triplet]
+    path = ":".join(str(folder) for folder in [*usual, *(usual[0] / folder for folder in folders)])
+    return [str(loaders[0]), "--library-path", path]
 
 
 def _private_apt(suite: str, work: Path) -> list[str]:
@@ -87,7 +102,7 @@ def _private_apt(suite: str, work: Path) -> list[str]:
     return [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
 
 
-def _closure(package: str, options: Sequence[str], hint: str) -> list[str]:
+def _closure(packages: Sequence[str], options: Sequence[str], hint: str) -> list[str]:
     kinds = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
     listing = run(
         [
@@ -96,9 +111,9 @@ def _closure(package: str, options: Sequence[str], hint: str) -> list[str]:
             "depends",
             "--recurse",
             *(f"--no-{kind}" for kind in kinds),
-            package,
+            *packages,
         ],
-        what=f"looking up {package}",
+        what=f"looking up {packages[0]}",
         hint=hint,
     )
     # Names at the line's begin are the real packages. Perl serves only helper scripts.
@@ -132,7 +147,7 @@ def _release() -> str:
     found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     if found.get("ID") != "debian":
         raise StackError(
-            f"MySQL is taken from Debian, and this machine is {found.get('ID', 'unknown')!r}",
+            f"database servers are taken from Debian, and this machine is {found.get('ID', 'unknown')!r}",
             "use a Debian machine, or compose/ with containers",
         )
     return found.get("VERSION_CODENAME", "sid")

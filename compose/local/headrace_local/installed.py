@@ -1,7 +1,7 @@
 """All-or-nothing installs: a folder under its final name is complete.
 
 An install is made in a temporary sibling and renamed when it is done, so a half-finished one (Ctrl-C,
-lost network, full disk) is simply made again. Called by the three server modules.
+lost network, full disk) is simply made again. Called by the modules of the servers.
 """
 
 import shutil

@@ -1,7 +1,8 @@
 """MySQL from Debian's newest suite, in a private root, run through that root's own loader.
 
 The suite's C library is newer than the machine's, so mysqld cannot be run directly. The stack uses
-`MysqlServer`; tests that need a server with other options call `start_mysql`.
+`MysqlServer`; tests that need a server with other options call `start_mysql`. Other servers of the
+family are subclasses: what differs between them is how the program is called and told its sizes.
 """
 
 import hashlib
@@ -12,8 +13,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .console import StackError, run, step
-from .debian import unpack_with_dependencies
+from .console import run, step
+from .debian import through_loader, unpack_with_dependencies
 from .installed import install_once
 from .server import Server
 
@@ -37,14 +38,11 @@ _OPTIONS = (
     "--gtid-mode=ON",
     "--enforce-gtid-consistency=ON",
     "--binlog-row-image=FULL",
-    "--server-id=1",
-    "--local-infile=ON",
-    "--max-connections=200",
-    "--innodb-buffer-pool-size=512M",
-    "--innodb-redo-log-capacity=256M",
     "--secure-file-priv=NULL",
     "--mysqlx=OFF",
 )
+# What every server of the family understands.
+COMMON_OPTIONS = ("--server-id=1", "--local-infile=ON", "--max-connections=200")
 
 
 def install_mysql(folder: Path) -> Path:
@@ -66,6 +64,7 @@ class MysqlServer(Server):
     """A MySQL server with a password-less root and the user `headrace`."""
 
     name = "mysql"
+    options: Sequence[str] = _OPTIONS
     root_user = ROOT_USER
     root_password = ROOT_PASSWORD
     user = HEADRACE_USER
@@ -84,14 +83,8 @@ class MysqlServer(Server):
             return
         fresh = self.directory / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        users = self.directory / "users.sql"
-        users.write_text(_USERS_SQL)
-        with step("mysql: initialising its data folder"):
-            run(
-                [*self._mysqld(fresh), "--initialize-insecure", f"--init-file={users}"],
-                what="initialising MySQL",
-                hint=f"is the disk full? If not, remove {self._install} to install MySQL again",
-            )
+        with step(f"{self.name}: initialising its data folder"):
+            self._initialise(fresh)
         fresh.rename(self._data)
 
     def command(self) -> Sequence[str]:
@@ -102,39 +95,61 @@ class MysqlServer(Server):
             f"--port={self.port}",
             f"--socket={self.socket}",
             f"--pid-file={self.directory / 'mysqld.pid'}",
-            *_OPTIONS,
+            *COMMON_OPTIONS,
+            *self.memory(512, 256),
+            *self.options,
             *self._options,
         ]
+
+    @classmethod
+    def memory(cls, pool_mb: int, redo_mb: int) -> tuple[str, ...]:
+        """Return the options for the sizes of InnoDB's buffer pool and of its redo log."""
+        return (f"--innodb-buffer-pool-size={pool_mb}M", f"--innodb-redo-log-capacity={redo_mb}M")
 
     def probe(self, connection: socket.socket) -> bool:
         """Tell whether the server greets: header of 4 bytes, then protocol version 10."""
         greeting = connection.recv(5)
         return len(greeting) == 5 and greeting[4] == 10
 
+    def _initialise(self, fresh: Path) -> None:
+        """Make the data folder `fresh`, with our users in it."""
+        users = self.directory / "users.sql"
+        users.write_text(_USERS_SQL)
+        run(
+            [*self._mysqld(fresh), "--initialize-insecure", f"--init-file={users}"],
+            what=f"initialising {self.name}",
+            hint=self._hint,
+        )
+
+    @property
+    def _hint(self) -> str:
+        return f"is the disk full? If not, remove {self._install} to install it again"
+
     def _mysqld(self, data: Path) -> list[str]:
+        """Return the program and what it has to know whether it initialises or serves."""
         usr = self._install / "usr"
-        loaders = sorted(usr.glob("lib/*-linux-gnu/ld-linux-*.so.*"))
-        if not loaders:
-            raise StackError(f"no loader in {usr}", f"remove {self._install} to install MySQL again")
-        libraries = loaders[0].parent
-        path = ":".join(str(libraries / part) for part in ("", "mysql", "mysql/private"))
         return [
-            str(loaders[0]),
-            "--library-path",
-            path,
+            *through_loader(self._install, ("mysql", "mysql/private")),
             str(usr / "sbin/mysqld"),
-            "--no-defaults",
-            *(["--user=root"] if os.geteuid() == 0 else []),  # mysqld refuses root unless told so
-            f"--basedir={usr}",
-            f"--datadir={data}",
+            *first_options(usr, data),
             f"--plugin-dir={usr / 'lib/mysql/plugin'}",
             f"--lc-messages-dir={usr / 'share/mysql'}",
             f"--character-sets-dir={usr / 'share/mysql/charsets'}",
         ]
 
 
+def first_options(base: Path, data: Path) -> list[str]:
+    """Return the options that come first: no files of the machine's own, and where things are."""
+    return [
+        "--no-defaults",
+        *(["--user=root"] if os.geteuid() == 0 else []),  # the server refuses root unless told so
+        f"--basedir={base}",
+        f"--datadir={data}",
+    ]
+
+
 def _make_root(target: Path, work: Path) -> None:
-    version = unpack_with_dependencies(_PACKAGE, _SUITE, target, work)
+    version = unpack_with_dependencies([_PACKAGE], _SUITE, target, work)
     (target / "VERSION").write_text(f"{version}\n")
 
 
