@@ -48,6 +48,11 @@ class Column:
         words = self.column_type.lower().split("(")[-1]
         return "unsigned" in words or "zerofill" in words
 
+    @property
+    def compressed(self) -> bool:
+        """True for COMPRESSED columns of MariaDB, whose values are packed in the binlog and plain in a result."""
+        return self.column_type.endswith(" COMPRESSED*/")
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

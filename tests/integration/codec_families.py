@@ -8,12 +8,20 @@ CHARSETS = (
     "utf16le", "utf32", "utf8mb3", "utf8mb4",
 )  # fmt: skip
 
-#: What else a family's table has, behind its columns.
-FURTHER = {
-    "generated": "g1 int AS (a + 1) VIRTUAL, g2 varchar(40) AS (concat(b, '|', a)) STORED,"
-    " g3 json AS (json_array(a, b)) VIRTUAL, g4 datetime(3) AS (d) STORED, KEY (g1), KEY ((a + 5)), KEY ((lower(b))),"
-    " KEY ((CAST(j->'$.t' AS UNSIGNED ARRAY))), KEY ((CAST(j->'$.s' AS CHAR(10) ARRAY))), hidden int DEFAULT 5 INVISIBLE"
-}
+#: The first server that knows the types of a family; the others know them all.
+SINCE = {"vectors": (9, 0)}
+
+_GENERATED = "g1 int AS (a + 1) VIRTUAL, g2 varchar(40) AS (concat(b, '|', a)) STORED,"
+_GENERATED += " g3 json AS (json_array(a, b)) VIRTUAL, g4 datetime(3) AS (d) STORED, KEY (g1)"
+_HIDDEN = ", KEY ((a + 5)), KEY ((lower(b))), KEY ((CAST(j->'$.t' AS UNSIGNED ARRAY)))"
+_HIDDEN += ", KEY ((CAST(j->'$.s' AS CHAR(10) ARRAY))), hidden int DEFAULT 5 INVISIBLE"
+#: The first server with everything of `_HIDDEN`: indexes of expressions, of JSON's members, and invisible columns.
+HIDDEN_SINCE = (8, 0, 23)
+
+
+def further(family: str, version: tuple[int, ...]) -> list[str]:
+    """What else a family's table has, behind its columns."""
+    return [_GENERATED + _HIDDEN * (version >= HIDDEN_SINCE)] if family == "generated" else []
 
 
 def members(count: int) -> str:

@@ -44,7 +44,13 @@ class Lab:
         self.database = database
         self._writer = connect(database=database, autocommit=True, charset="utf8mb4")
         self._reader = connect(database=database, autocommit=True, charset="utf8mb4", use_unicode=False, conv={})
-        self.sql("SET sql_mode='', SESSION sql_generate_invisible_primary_key=OFF")
+        self.sql("SET sql_mode=''")
+        #: Such as (8, 0, 12).
+        version = self.sql("SELECT VERSION()")[0][0]
+        self.version = tuple(map(int, version.split("-")[0].split(".")))
+        self.is_mariadb = "MariaDB" in version
+        if self.knows("sql_generate_invisible_primary_key"):
+            self.sql("SET sql_generate_invisible_primary_key=OFF")
         self.read("SET time_zone='+00:00', sql_mode='NO_BACKSLASH_ESCAPES'")
         self.mark()
 
@@ -65,9 +71,14 @@ class Lab:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
+    def knows(self, variable: str) -> bool:
+        """Whether the server has a variable of this name."""
+        return bool(self.sql(f"SHOW VARIABLES LIKE '{variable}'"))
+
     def mark(self) -> None:
         """`packets` starts here."""
-        file, position, *_ = self.sql("SHOW BINARY LOG STATUS")[0]
+        renamed = self.version >= (8, 2) and not self.is_mariadb
+        file, position, *_ = self.sql(f"SHOW {'BINARY LOG' if renamed else 'MASTER'} STATUS")[0]
         self.start = (str(file), int(position))
 
     def table(self, name: str) -> Table:
@@ -122,7 +133,9 @@ class Lab:
         connection: Any = self._connect()
         try:
             with connection.cursor() as cursor:
+                # The name of servers from 8.0.26 on, and the one of all before.
                 cursor.execute("SET @source_binlog_checksum=@@global.binlog_checksum")
+                cursor.execute("SET @master_binlog_checksum=@@global.binlog_checksum")
             file, position = self.start
             request = struct.pack("<IHI", position, _NON_BLOCKING, _SERVER_ID) + file.encode()
             connection._execute_command(_COM_BINLOG_DUMP, request)

@@ -16,6 +16,7 @@ from shared.codec.options import FormatOptions
 from shared.codec.reference.fields import by_layout
 from shared.codec.reference.json_scalars import json_string
 from shared.codec.reference.json_text import BLOBS, CHARACTERS, GEOMETRIES, INTEGERS
+from shared.codec.reference.mariadb import WIDTHS
 from shared.codec.reference.table_map import ColumnLayout
 from shared.model.schema import Column, Table
 
@@ -57,8 +58,11 @@ def stored_field(table: Table, column: Column, layout: ColumnLayout, options: Fo
         return spec | {"format": "stored_json", "bare": options.json_columns == "object"}
     if kind == "bit" and column.precision == 1:
         return spec | {"format": "one_bit"}
+    if kind in WIDTHS:
+        return spec | {"format": kind}
     padded = layout.metadata if kind == "binary" else 0
-    return spec | _format(table, column, options, stored=True, padded=padded)
+    found = spec | _format(table, column, options, stored=True, padded=padded)
+    return found | {"compressed": True} if column.compressed else found
 
 
 def sent_field(table: Table, column: Column, options: FormatOptions) -> Spec:
@@ -74,7 +78,7 @@ def sent_field(table: Table, column: Column, options: FormatOptions) -> Spec:
     if kind in ("date", "datetime", "timestamp", "time"):
         return {"layout": "measured", "size": 0} | _format(table, column, options, stored=False)
     spec = {"layout": "counted", "size": 0}
-    if kind == "enum":
+    if kind == "enum" or kind in WIDTHS:
         return spec | {"format": "text", "charset": UTF8_CHARSET, "trimmed": False}
     if kind == "decimal":
         plainly = options.decimal_as_plain_number

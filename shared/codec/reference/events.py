@@ -47,6 +47,8 @@ _GTID_HINT = "Start the job again from a checkpoint; if it stays, report it with
 
 _QUERY, _ROTATE, _FORMAT, _XID, _EXECUTE_LOAD_QUERY = 2, 4, 15, 16, 18
 _TABLE_MAP, _INCIDENT, _HEARTBEAT, _WRITE, _UPDATE, _DELETE = 19, 26, 27, 30, 31, 32
+#: Rows events of the first version, which MariaDB writes: without room for data of partitions. This much lower in number.
+_WRITE_V1, _UPDATE_V1, _DELETE_V1, _V1_LOWER = 23, 24, 25, 7
 _GTID, _ANONYMOUS_GTID, _XA_PREPARE, _PARTIAL_UPDATE = 33, 34, 38, 39
 _PAYLOAD, _HEARTBEAT_2, _TAGGED_GTID = 40, 41, 42
 
@@ -69,8 +71,8 @@ PASSED_OVER = {
 #: Events that we know and refuse: name and hint.
 REFUSED = {
     **dict.fromkeys(
-        (20, 21, 22, 23, 24, 25),
-        ("a rows event of an old version", "Unset log_bin_use_v1_row_events on the source."),
+        (20, 21, 22),
+        ("a rows event of an old version", "Upgrade the source to MySQL 5.7 or later."),
     ),
     _INCIDENT: (
         "INCIDENT: the source lost events",
@@ -111,6 +113,9 @@ class Events:
             _WRITE: self._rows,
             _UPDATE: self._rows,
             _DELETE: self._rows,
+            _WRITE_V1: self._rows_v1,
+            _UPDATE_V1: self._rows_v1,
+            _DELETE_V1: self._rows_v1,
             _PARTIAL_UPDATE: self._partial_update,
             _HEARTBEAT: self._heartbeat,
             _HEARTBEAT_2: self._heartbeat_2,
@@ -323,7 +328,15 @@ class Events:
             return
         # Behind table id and flags: data of partitions, its length counting itself.
         place = 8 + int.from_bytes(body[8:10], "little")
-        changes = bound.changes(header.kind, body, place, len(body))
+        yield from self._changes(header, bound, header.kind, body, place)
+
+    def _rows_v1(self, header: _Header, body: bytes) -> Iterator[Event]:
+        bound = self._bound(header, body)
+        if bound is not None:
+            yield from self._changes(header, bound, header.kind + _V1_LOWER, body, 8)
+
+    def _changes(self, header: _Header, bound: BoundRows, kind: int, body: bytes, place: int) -> Iterator[Event]:
+        changes = bound.changes(kind, body, place, len(body))
         if changes:
             self._changed = True
             yield RowChanges(bound.table, changes, header.timestamp, header.end_position)

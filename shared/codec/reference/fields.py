@@ -14,6 +14,7 @@ from shared.codec.reference.charsets import characters_of
 from shared.codec.reference.decimal_bytes import decimal_text, decimal_width
 from shared.codec.reference.json_text import BLOBS, CHARACTERS, GEOMETRIES, Plain
 from shared.codec.reference.jsonb import json_document_text
+from shared.codec.reference.mariadb import TEXTS, WIDTHS, decompressed
 from shared.codec.reference.table_map import ColumnLayout
 from shared.codec.reference.temporal import (
     date_text,
@@ -69,6 +70,16 @@ def expected_layout(column: Column) -> ColumnLayout | None:
     Metadata is -1 where the schema does not determine it. None for a type that is not known.
     """
     kind = column.data_type
+    layout = _plain_layout(kind, column)
+    if layout is None or not column.compressed:
+        return layout
+    if layout.kind == layouts.VARCHAR:
+        # Its first byte counts; where the length is not known it stays so.
+        return ColumnLayout(layouts.VARCHAR_COMPRESSED, -1 if layout.metadata == -1 else layout.metadata + 1)
+    return layout._replace(kind=layouts.BLOB_COMPRESSED)
+
+
+def _plain_layout(kind: str, column: Column) -> ColumnLayout | None:
     if kind in _INTEGERS:
         return ColumnLayout(_INTEGERS[kind][0], 0)
     if kind in _SIMPLE:
@@ -103,6 +114,7 @@ _SIMPLE = {
     "year": (layouts.YEAR, 0),
     "json": (layouts.JSON, 4),
     "vector": (layouts.VECTOR, 4),
+    **{kind: (layouts.STRING, width) for kind, width in WIDTHS.items()},
 }
 _MEASURED: dict[str, Callable[[Column], ColumnLayout]] = {
     "decimal": lambda c: ColumnLayout(layouts.NEWDECIMAL, (c.precision or 10) << 8 | (c.scale or 0)),
@@ -138,7 +150,9 @@ def cell_of(column: Column, layout: ColumnLayout, where: str, *, in_key: bool) -
     if kind in _INTEGERS:
         return _integer(_INTEGERS[kind][1], column.unsigned)
     if kind in CHARACTERS:
-        return cell._replace(convert=characters_of(column, where, in_key=in_key))
+        return _characters(cell, column, where, in_key=in_key)
+    if kind in TEXTS:
+        return cell._replace(convert=TEXTS[kind])
     if kind == "binary":
         return cell._replace(convert=lambda raw: raw.ljust(layout.metadata, b"\0"))
     if kind == "enum":
@@ -147,6 +161,13 @@ def cell_of(column: Column, layout: ColumnLayout, where: str, *, in_key: bool) -
     if kind == "set":
         return cell if cell.code != "3s" else cell._replace(convert=_unsigned24)
     return cell
+
+
+def _characters(cell: Cell, column: Column, where: str, *, in_key: bool) -> Cell:
+    decode = characters_of(column, where, in_key=in_key)
+    if not column.compressed:
+        return cell._replace(convert=decode)
+    return cell._replace(convert=lambda raw: decode(decompressed(raw)))
 
 
 def _integer(code: str, unsigned: bool) -> Cell:
@@ -172,10 +193,10 @@ def by_layout(layout: ColumnLayout) -> Cell:
     kind, metadata = layout
     if kind in _FIXED:
         return _FIXED[kind]
-    if kind in (layouts.STRING, layouts.VARCHAR, layouts.VAR_STRING):
-        return Cell("", 1 if metadata <= _SHORT_LENGTH_MAX else 2, bytes)
-    if kind in (layouts.BLOB, layouts.GEOMETRY, layouts.VECTOR, layouts.TYPED_ARRAY):
-        return Cell("", metadata, bytes)
+    if kind in _SHORT:
+        return Cell("", 1 if metadata <= _SHORT_LENGTH_MAX else 2, _SHORT[kind])
+    if kind in _LONG:
+        return Cell("", metadata, _LONG[kind])
     if kind == layouts.JSON:
         return Cell("", metadata, json_document_text)
     if kind == layouts.NEWDECIMAL:
@@ -196,6 +217,15 @@ def by_layout(layout: ColumnLayout) -> Cell:
     )
 
 
+#: Values behind a length of one or two bytes, and behind one whose width is the metadata.
+_SHORT: dict[int, Callable[[bytes], bytes]] = {
+    **dict.fromkeys((layouts.STRING, layouts.VARCHAR, layouts.VAR_STRING), bytes),
+    layouts.VARCHAR_COMPRESSED: decompressed,
+}
+_LONG: dict[int, Callable[[bytes], bytes]] = {
+    **dict.fromkeys((layouts.BLOB, layouts.GEOMETRY, layouts.VECTOR, layouts.TYPED_ARRAY), bytes),
+    layouts.BLOB_COMPRESSED: decompressed,
+}
 _FIXED = {
     layouts.TINY: Cell("b", 0, int),
     layouts.SHORT: Cell("h", 0, int),

@@ -43,6 +43,9 @@ GEOMETRIES = frozenset(
     )
 )
 
+#: How MariaDB's catalog marks temporal columns in its own older layout.
+_OLD_TEMPORAL = "/* mariadb-5.3 */"
+
 _BOOLEANS = {b"0": b"false", b"1": b"true"}
 
 
@@ -93,6 +96,7 @@ _WRITERS: dict[str, Writer | None] = {
     "double": scalars.json_double,
     "float": scalars.json_float,
     "time": scalars.json_quoted,
+    **dict.fromkeys(("uuid", "inet4", "inet6"), scalars.json_quoted),
     "vector": _vector,
 }
 
@@ -121,6 +125,11 @@ def writer_of(table: Table, column: Column, options: FormatOptions) -> Writer | 
     """
     kind = column.data_type
     in_key = column.name in table.primary_key
+    if column.column_type.endswith(_OLD_TEMPORAL):
+        raise UnsupportedType(
+            f"{table.id}.{column.name}: the type {column.column_type!r} has its fraction's digits nowhere in the binlog.",
+            "Set mysql56_temporal_format=ON and rebuild the table: ALTER TABLE … FORCE.",
+        )
     if in_key:
         _check_labels(table, column, options)
     if kind == "tinyint" and column.column_type == "tinyint(1)":

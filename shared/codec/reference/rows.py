@@ -284,6 +284,8 @@ def _agree(table: Table, table_map: TableMap, places: tuple[int, ...]) -> None:
                 f"{table.id}.{column.name}: {reason} differs between the binlog and the schema.",
                 "Read the table's schema again.",
             )
+    _agree_on_signs(table, table_map, places)
+    _agree_on_character_sets(table, table_map, places)
     names = [column.name for column in table.columns]
     key = tuple(places[names.index(name)] for name in table.primary_key)
     if table_map.key is not None and table_map.key != key:
@@ -293,20 +295,53 @@ def _agree(table: Table, table_map: TableMap, places: tuple[int, ...]) -> None:
         )
 
 
+def _agree_on_signs(table: Table, table_map: TableMap, places: tuple[int, ...]) -> None:
+    expected = {
+        place: column.unsigned or column.data_type == "year"
+        for column, place in zip(table.columns, places, strict=True)
+    }
+    wrong = [
+        [place for place, unsigned in expected.items() if reading.get(place, unsigned) != unsigned]
+        for reading in table_map.unsigned
+    ]
+    _agree_once(table, places, wrong, "the sign")
+
+
+def _agree_on_character_sets(table: Table, table_map: TableMap, places: tuple[int, ...]) -> None:
+    wrong = [
+        [
+            place
+            for column, place in zip(table.columns, places, strict=True)
+            if not _has_character_set(column, reading.get(place))
+        ]
+        for reading in table_map.collations
+    ]
+    _agree_once(table, places, wrong, "the character set")
+
+
+def _has_character_set(column: Column, collation: int | None) -> bool:
+    if collation is None:
+        return True
+    if column.data_type not in CHARACTERS:
+        return collation == _BINARY_COLLATION
+    expected = "utf8mb3" if column.character_set == "utf8" else column.character_set
+    return charset_of_collation(collation) in (None, expected)
+
+
+def _agree_once(table: Table, places: tuple[int, ...], wrong: list[list[int]], what: str) -> None:
+    """Of the ways in which a TABLE_MAP can be read, one must be that of the schema; `wrong` are the places that are not."""
+    if wrong and all(wrong):
+        column = table.columns[places.index(wrong[0][0])]
+        raise SchemaChanged(
+            f"{table.id}.{column.name}: {what} differs between the binlog and the schema.",
+            "Read the table's schema again.",
+        )
+
+
 def _difference(column: Column, table_map: TableMap, place: int) -> str:
     layout = table_map.columns[place]
     if not fits(column, layout):
         return "the type"
-    unsigned = column.unsigned or column.data_type == "year"
-    if table_map.unsigned.get(place, unsigned) != unsigned:
-        return "the sign"
-    if column.data_type in CHARACTERS and place in table_map.collations:
-        charset = charset_of_collation(table_map.collations[place])
-        expected = "utf8mb3" if column.character_set == "utf8" else column.character_set
-        if charset not in (None, expected):
-            return "the character set"
-    elif table_map.collations.get(place, _BINARY_COLLATION) != _BINARY_COLLATION:
-        return "the character set"
     if layout.kind in (ENUM, SET):
         return _label_difference(column, table_map, place)
     return ""

@@ -49,13 +49,13 @@ def select_expression(column: Column) -> str:
 
     FLOAT would be printed with six digits, and FLOAT(p,s) and DOUBLE(p,s) rounded: as a sum of
     doubles they have all. A SET travels as its bits, because a text cannot tell an empty member
-    from none. Characters outside UTF-8 travel as the column's own bytes (`charsets`).
+    from none; MariaDB would send few bits as a narrower number, were they not combined with others. Characters outside UTF-8 travel as the column's own bytes (`charsets`).
     """
     name = quoted_name(column.name)
     if column.data_type in ("float", "double"):
         return f"{name} * 1e0"
     if column.data_type == "set":
-        return f"CAST({name} AS UNSIGNED)"
+        return f"CAST({name} AS UNSIGNED) | 0"
     if column.data_type in CHARACTERS and column.character_set not in UTF8:
         return f"CAST({name} AS BINARY)"
     return name
@@ -70,12 +70,17 @@ def _zero_filled_decimal(cell: bytes) -> bytes:
     return b"0" + digits if digits[:1] in (b"", b".") else digits
 
 
+def _json_text(cell: bytes) -> str:
+    """MySQL prints JSON on one line; early servers of the 8.0 series leave the line breaks of their base64 unescaped."""
+    return cell.decode().replace("\n", "\\n")
+
+
 #: From the server's text to the plain form; types that are not here arrive in it.
 _PARSERS: dict[str, Callable[[bytes], Plain]] = {
     "double": float,
     "enum": bytes.decode,
     "float": float,
-    "json": bytes.decode,
+    "json": _json_text,
     "set": int,
     "year": _zero_filled_integer,
 }

@@ -14,18 +14,23 @@ from shared.errors import UnsupportedEvent
 TINY, SHORT, LONG, FLOAT, DOUBLE = 1, 2, 3, 4, 5
 LONGLONG, INT24, DATE, YEAR, VARCHAR, BIT = 8, 9, 10, 13, 15, 16
 TIMESTAMP2, DATETIME2, TIME2, TYPED_ARRAY = 17, 18, 19, 20
+BLOB_COMPRESSED, VARCHAR_COMPRESSED = 140, 141  # MariaDB's
 VECTOR, JSON, NEWDECIMAL, ENUM, SET = 242, 245, 246, 247, 248
 BLOB, VAR_STRING, STRING, GEOMETRY = 252, 253, 254, 255
 
 #: Bytes of metadata that each column type has in a TABLE_MAP.
 _METADATA_WIDTHS = {
     **dict.fromkeys((TINY, SHORT, LONG, LONGLONG, INT24, DATE, YEAR), 0),
-    **dict.fromkeys((FLOAT, DOUBLE, TIMESTAMP2, DATETIME2, TIME2, VECTOR, JSON, BLOB, GEOMETRY), 1),
-    **dict.fromkeys((VARCHAR, BIT, NEWDECIMAL, ENUM, SET, VAR_STRING, STRING), 2),
+    **dict.fromkeys((FLOAT, DOUBLE, TIMESTAMP2, DATETIME2, TIME2, VECTOR, JSON, BLOB, BLOB_COMPRESSED, GEOMETRY), 1),
+    **dict.fromkeys((VARCHAR, VARCHAR_COMPRESSED, BIT, NEWDECIMAL, ENUM, SET, VAR_STRING, STRING), 2),
 }
 
-_NUMERIC = frozenset((TINY, SHORT, INT24, LONG, LONGLONG, FLOAT, DOUBLE, NEWDECIMAL, YEAR))
-_CHARACTER = frozenset((VARCHAR, VAR_STRING, STRING, BLOB, VECTOR))
+_NUMERIC = frozenset((TINY, SHORT, INT24, LONG, LONGLONG, FLOAT, DOUBLE, NEWDECIMAL))
+#: Newer servers also give YEAR a sign (unsigned), early ones of the 8.0 series and MariaDB do not; no event says which.
+_NUMERIC_AND_YEAR = _NUMERIC | {YEAR}
+_CHARACTER = frozenset((VARCHAR, VARCHAR_COMPRESSED, VAR_STRING, STRING, BLOB, BLOB_COMPRESSED, VECTOR))
+#: MariaDB gives geometries a collation, too.
+_CHARACTER_AND_GEOMETRY = _CHARACTER | {GEOMETRY}
 _SIGNEDNESS, _DEFAULT_COLLATION, _COLLATIONS, _NAMES, _SET_LABELS, _ENUM_LABELS = 1, 2, 3, 4, 5, 6
 _PRIMARY_KEY, _PRIMARY_KEY_PREFIXES = 8, 9
 
@@ -46,16 +51,17 @@ class ColumnLayout(NamedTuple):
 class TableMap(NamedTuple):
     """What a TABLE_MAP event says; None or empty where it does not say.
 
-    `unsigned` has one flag per numeric column and `collations` one collation id per character or
-    byte column (63 is binary), each by its place; both are empty where the event does not say.
+    `unsigned` has one flag per numeric column and `collations` one collation id per character or byte
+    column (63 is binary), by its place. Servers differ in what they count among these columns, and no event
+    says which they do: each has one reading per way in which it can be read, none where the event does not say.
     `names` one name per column; `labels` the members of each ENUM and of each SET column (in order,
     ENUMs apart from SETs) in the column's own charset; `key` the places of the primary key's
     columns in key order.
     """
 
     columns: tuple[ColumnLayout, ...]
-    unsigned: dict[int, bool]
-    collations: dict[int, int]
+    unsigned: tuple[dict[int, bool], ...]
+    collations: tuple[dict[int, int], ...]
     names: tuple[str, ...] | None
     enum_labels: tuple[tuple[bytes, ...], ...] | None
     set_labels: tuple[tuple[bytes, ...], ...] | None
@@ -149,7 +155,8 @@ def _metadata_width(kind: int) -> int:
     except KeyError:
         raise UnsupportedEvent(
             f"A table in the binlog has a column of type number {kind}, whose layout is not known.",
-            "Columns of MySQL 5.5 and older must be rebuilt: ALTER TABLE … FORCE on the source.",
+            "Columns of MySQL 5.5 and of MariaDB without mysql56_temporal_format must be rebuilt: ALTER TABLE … FORCE on "
+            "the source.",
         ) from None
 
 
@@ -177,24 +184,45 @@ def _optional_fields(body: bytes, place: int) -> dict[int, bytes]:
     return fields
 
 
-def _unsigned(columns: tuple[ColumnLayout, ...], field: bytes | None) -> dict[int, bool]:
+def _unsigned(columns: tuple[ColumnLayout, ...], field: bytes | None) -> tuple[dict[int, bool], ...]:
     """One bit per numeric column, from the top bit of each byte down."""
     if field is None:
-        return {}
-    places = [place for place, column in enumerate(columns) if column.kind in _NUMERIC]
-    return {place: bool(field[i >> 3] & 0x80 >> (i & 7)) for i, place in enumerate(places)}
+        return ()
+    readings = []
+    for kinds in (_NUMERIC_AND_YEAR, _NUMERIC):
+        places = [place for place, column in enumerate(columns) if column.kind in kinds]
+        if len(field) == (len(places) + 7) // 8:
+            readings.append({place: bool(field[i >> 3] & 0x80 >> (i & 7)) for i, place in enumerate(places)})
+    if not readings:
+        raise ValueError("a TABLE_MAP's signs are cut short")
+    return tuple(readings)
 
 
-def _collations(columns: tuple[ColumnLayout, ...], fields: dict[int, bytes]) -> dict[int, int]:
+def _collations(columns: tuple[ColumnLayout, ...], fields: dict[int, bytes]) -> tuple[dict[int, int], ...]:
     """Either one id per character column, or a default and pairs (which character column, id)."""
-    places = [place for place, column in enumerate(columns) if column.kind in _CHARACTER]
+    if not {_COLLATIONS, _DEFAULT_COLLATION} & fields.keys():
+        return ()
+    readings = []
+    for kinds in (_CHARACTER, _CHARACTER_AND_GEOMETRY):
+        places = [place for place, column in enumerate(columns) if column.kind in kinds]
+        reading = _reading(places, fields)
+        if reading is not None:
+            readings.append(reading)
+    if not readings:
+        raise ValueError("a TABLE_MAP's collations are not those of its columns")
+    return tuple(readings)
+
+
+def _reading(places: list[int], fields: dict[int, bytes]) -> dict[int, int] | None:
+    """The collations if they are those of the columns at these places; None when they are more or fewer."""
     if _COLLATIONS in fields:
-        return dict(zip(places, _numbers(fields[_COLLATIONS]), strict=True))
-    if _DEFAULT_COLLATION not in fields:
-        return {}
+        numbers = _numbers(fields[_COLLATIONS])
+        return dict(zip(places, numbers, strict=True)) if len(numbers) == len(places) else None
     default, *pairs = _numbers(fields[_DEFAULT_COLLATION])
     collations = dict.fromkeys(places, default)
     for which, collation in zip(pairs[::2], pairs[1::2], strict=True):
+        if which >= len(places):
+            return None
         collations[places[which]] = collation
     return collations
 

@@ -377,7 +377,7 @@ def test_what_preflight_refuses() -> None:
         return Table(TableId("d", "t"), (TABLE.columns[0], column), key)
 
     odd = [
-        Column("x", "inet6", "inet6"),
+        Column("x", "cidr", "cidr"),
         Column("x", "varchar", "varchar(5)", True, "unheard", "unheard_bin", 10),
         Column("x", "enum", "enum('a')", True, "utf8mb4", "utf8mb4_bin"),
     ]

@@ -17,6 +17,8 @@ const IGNORABLE: u16 = 0x80;
 const BINLOG_VERSION: u64 = 4;
 /// A rows event for no table, which only ends its statement.
 const NO_TABLE: u64 = 0xFF_FFFF;
+/// Rows events of the first version are so much lower in number.
+const V1_LOWER: u8 = 7;
 /// A call returns when it has made so many bytes; the rest waits for the next call.
 const BATCH_BYTES: usize = 4 << 20;
 /// Table maps that are remembered beyond their transaction.
@@ -241,6 +243,7 @@ impl Decoder {
     fn dispatch(&mut self, header: Header, body: &[u8], bind: &mut Bind, batch: &mut Batch) -> Result<(), Stop> {
         match header.kind {
             30..=32 => self.rows(header, body, batch),
+            23..=25 => self.rows_v1(header, body, batch),
             TABLE_MAP => self.table_map(body, bind),
             33..=34 | 42 => self.gtid(header, body, batch),
             QUERY | EXECUTE_LOAD_QUERY => self.query(header, body, batch),
@@ -450,7 +453,25 @@ impl Decoder {
     fn rows(&mut self, header: Header, body: &[u8], batch: &mut Batch) -> Result<(), Stop> {
         let Some(table) = self.bound(header, body)? else { return Ok(()) };
         // Behind table id and flags: data of partitions, its length counting itself.
-        let mut place = 8 + little(&body[8..10]) as usize;
+        let place = 8 + little(&body[8..10]) as usize;
+        self.changes(header, table, body, place, batch)
+    }
+
+    /// Rows events of the first version, which MariaDB writes: without room for data of partitions.
+    fn rows_v1(&mut self, mut header: Header, body: &[u8], batch: &mut Batch) -> Result<(), Stop> {
+        let Some(table) = self.bound(header, body)? else { return Ok(()) };
+        header.kind += V1_LOWER;
+        self.changes(header, table, body, 8, batch)
+    }
+
+    fn changes(
+        &mut self,
+        header: Header,
+        table: Arc<Bound>,
+        body: &[u8],
+        mut place: usize,
+        batch: &mut Batch,
+    ) -> Result<(), Stop> {
         check_columns(&table, body, &mut place, if header.kind == UPDATE_ROWS { 2 } else { 1 })?;
         if place < body.len() {
             self.changed = true;
@@ -554,7 +575,7 @@ impl Batch {
 
 fn refused(header: Header) -> Result<(), Stop> {
     let (what, hint) = match header.kind {
-        20..=25 => ("a rows event of an old version", "Unset log_bin_use_v1_row_events on the source."),
+        20..=22 => ("a rows event of an old version", "Upgrade the source to MySQL 5.7 or later."),
         26 => ("INCIDENT: the source lost events", "The binlog has a gap: copy all tables again with a new job."),
         _ if header.flags & IGNORABLE != 0 => return Ok(()),
         kind => {

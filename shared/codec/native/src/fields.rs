@@ -1,11 +1,13 @@
 //! One column: where its bytes are, and how they become JSON. The Python side says which (`native/fields.py`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::charsets::Charset;
 use crate::decimal_bytes;
 use crate::fault::{counted, little, take, Malformed, Res};
 use crate::json_text;
+use crate::mariadb::{self, Address};
 use crate::temporal::{self, Moment};
 use crate::{geometry, jsonb};
 
@@ -83,6 +85,9 @@ pub enum Format {
     SentJson { bare: bool },
     Geometry,
     Vector,
+    Address(Address),
+    /// Of a COMPRESSED column of MariaDB: what its plain bytes are.
+    Compressed(Box<Format>),
 }
 
 /// One column as it comes.
@@ -132,14 +137,25 @@ impl Format {
                 jsonb::document(scratch, raw)?;
                 json_text::string(out, json_text::utf8(scratch)?);
             }
-            Format::SentJson { bare: true } => out.extend_from_slice(json_text::utf8(raw)?.as_bytes()),
-            Format::SentJson { bare: false } => json_text::string(out, json_text::utf8(raw)?),
+            Format::SentJson { bare } => {
+                let text = json_text::utf8(raw)?;
+                // MySQL prints JSON on one line; early servers of the 8.0 series leave the line breaks of their
+                // base64 unescaped.
+                let line = if raw.contains(&b'\n') { Cow::Owned(text.replace('\n', "\\n")) } else { Cow::Borrowed(text) };
+                if *bare {
+                    out.extend_from_slice(line.as_bytes());
+                } else {
+                    json_text::string(out, &line);
+                }
+            }
             Format::Geometry => {
                 scratch.clear();
                 geometry::text(scratch, raw)?;
                 json_text::string(out, json_text::utf8(scratch)?);
             }
             Format::Vector => vector(out, raw)?,
+            Format::Address(kind) => kind.write(out, raw)?,
+            Format::Compressed(plain) => plain.write(out, &mariadb::decompressed(raw)?, scratch)?,
         }
         Ok(())
     }

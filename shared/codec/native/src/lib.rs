@@ -13,6 +13,7 @@ mod geometry;
 mod gtid;
 mod json_text;
 mod jsonb;
+mod mariadb;
 mod packets;
 mod payload;
 mod python;

@@ -11,6 +11,7 @@ use crate::decimal_bytes;
 use crate::events::{Batch, Bound, Decoder, Item, Stop};
 use crate::fault::Malformed;
 use crate::fields::{BytesStyle, DateStyle, Field, Format, Layout};
+use crate::mariadb::Address;
 use crate::packets::{signal, Buffer, Signal};
 use crate::rows::{Member, Pair, Pairs, RowShape};
 
@@ -82,7 +83,11 @@ fn field(spec: &Bound_<'_, PyDict>) -> PyResult<Field> {
         "measured" => Layout::Measured,
         other => return Err(wrong(other)),
     };
-    let format = format_of(spec)?;
+    let format = match format_of(spec)? {
+        plain if spec.get_item("compressed")?.is_none() => plain,
+        plain @ (Format::Text { .. } | Format::Bytes { .. }) => Format::Compressed(Box::new(plain)),
+        _ => return Err(wrong("compressed")),
+    };
     if !fits(layout, &format) {
         return Err(wrong("a layout that its format cannot read"));
     }
@@ -149,6 +154,9 @@ fn format_of(spec: &Bound_<'_, PyDict>) -> PyResult<Format> {
         "sent_json" => Format::SentJson { bare: get(spec, "bare")? },
         "geometry" => Format::Geometry,
         "vector" => Format::Vector,
+        "uuid" => Format::Address(Address::Uuid),
+        "inet4" => Format::Address(Address::Inet4),
+        "inet6" => Format::Address(Address::Inet6),
         other => return Err(wrong(other)),
     })
 }
