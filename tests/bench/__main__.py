@@ -1,6 +1,7 @@
 """`make bench`: headrace, the limits of the servers, and peers, measured in one run on a stack of its own.
 
-    python -m tests.bench [--rows N] [--changes N] [--latency-seconds S] [--peers debezium,flink,maxwell] [--out FILE]
+    python -m tests.bench [--rows N] [--changes N] [--latency-seconds S] [--peers debezium,flink,maxwell]
+                          [--server 9.7|8.0] [--out FILE]
 
 Rules and words: `span.py` says what is counted, `measuring.py` what is measured, `peers/` how the others are tuned.
 """
@@ -20,7 +21,7 @@ import confluent_kafka
 from tests.bench.headrace import Headrace
 from tests.bench.measuring import BESIDE, TABLES, Measuring, Sizes
 from tests.bench.peers import PEERS
-from tests.bench.place import Place, own_stack
+from tests.bench.place import SERVERS, Place, own_stack
 from tests.bench.reader import Reader
 from tests.bench.report import LEGEND, Line, table
 from tests.bench.span import NotMeasured
@@ -159,6 +160,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--latency-seconds", type=float, default=15)
     parser.add_argument("--chunk-size", type=int, help="rows per chunk of headrace; its default otherwise")
     parser.add_argument("--peers", default="", help=f"of {', '.join(PEERS)}, separated by commas")
+    parser.add_argument("--server", choices=tuple(SERVERS), default="9.7", help="the MySQL that all readers read from")
     parser.add_argument("--out", type=Path, help="also writes the table into this file")
     arguments = parser.parse_args()
     arguments.peers = [name.strip() for name in arguments.peers.split(",") if name.strip()]
@@ -172,7 +174,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = _arguments()
     sizes = Sizes(arguments.rows, arguments.changes, arguments.latency_seconds)
-    with own_stack(f"bench_{secrets.token_hex(3)}") as place:
+    with own_stack(f"bench_{secrets.token_hex(3)}", arguments.server) as place:
         about = facts(place)
         peers = [one for name in arguments.peers for one in PEERS[name](place)]
         lines = run(place, sizes, [Headrace(place, arguments.chunk_size), *peers])

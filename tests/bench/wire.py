@@ -42,6 +42,7 @@ def dump_binlog(connection: Any, start: str) -> tuple[int, int]:
     """Events and bytes of the binlog from a GTID set to its present end."""
     with connection.cursor() as cursor:
         cursor.execute("SET @source_binlog_checksum = @@GLOBAL.binlog_checksum, @slave_uuid = UUID()")
+        cursor.execute("SET @master_binlog_checksum = @@GLOBAL.binlog_checksum")  # its name before 8.0.26
     gtids = encode_gtid_set(GtidSet.parse(start))
     body = struct.pack("<HII", _NON_BLOCK | _THROUGH_GTID, _REPLICA_ID, 0)
     connection._execute_command(_COM_BINLOG_DUMP_GTID, body + struct.pack("<QI", 4, len(gtids)) + gtids)

@@ -94,12 +94,14 @@ class Flink:
         self._program = Program(self.name)
         self._tables: dict[str, str] = {}
         self._stopped_at: dict[str, str] = {}
+        #: What stands before its jars on the class path.
+        self._first: list[Path] = []
 
     def up(self) -> None:
         self._jars = jars(f"flink-cdc-{VERSION}", _ARTIFACTS)
-        self._renamed = renamed(
-            self._jars / f"flink-sql-connector-mysql-cdc-{VERSION}.jar", self._program.folder / "renamed.jar"
-        )
+        connector = self._jars / f"flink-sql-connector-mysql-cdc-{VERSION}.jar"
+        if not self._place.early:
+            self._first = [renamed(connector, self._program.folder / "renamed.jar")]
         self._compile()
 
     def _compile(self) -> None:
@@ -158,7 +160,8 @@ class Flink:
         self._program.alive()
 
     def facts(self, run: str) -> str:
-        return f"Flink CDC {VERSION} with SHOW MASTER STATUS renamed, Flink {_FLINK}, parallelism {_PARALLELISM}"
+        changed = " with SHOW MASTER STATUS renamed" * bool(self._first)
+        return f"Flink CDC {VERSION}{changed}, Flink {_FLINK}, parallelism {_PARALLELISM}"
 
     def _begin(self, run: str, table: str, startup: dict[str, object]) -> None:
         self._tables[run] = table
@@ -171,7 +174,7 @@ class Flink:
         sql.write_text(self._sql(run, startup))
         opens = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in _OPENS]
         words = ["FlinkJob", str(settings), str(sql), str(_PARALLELISM)]
-        self._program.start([self._renamed, self._jars / "*", self._program.folder], words, opens)
+        self._program.start([*self._first, self._jars / "*", self._program.folder], words, opens)
 
     def _sql(self, run: str, startup: dict[str, object]) -> str:
         place, table = self._place, self._tables[run]
