@@ -59,13 +59,16 @@ class Dispatch:
             splitting: the table to split next; None when a splitter is at work or nothing is left to split.
             now: seconds of a clock that never goes back.
         """
-        # What no longer waits was granted or finished; forgetting it lets a later revoke send it at once.
+        # What no longer waits was granted or finished; forgetting it lets a later revoke send it at once. While nobody
+        # else may read there is no hurry: a hint that was lost is sent again when somebody may.
+        full = reading >= self.parallelism
         self._sent = {
             hint: at
             for hint, at in self._sent.items()
-            if now - at < REPEAT_SECONDS and (hint == splitting or any(chunk in waiting for chunk in _chunks(hint)))
+            if (hint == splitting and now - at < REPEAT_SECONDS)
+            or ((full or now - at < REPEAT_SECONDS) and any(chunk in waiting for chunk in _chunks(hint)))
         }
-        if reading < self.parallelism:
+        if not full:
             for hint in self._turned_away:
                 self._sent.pop(hint, None)
             self._turned_away.clear()

@@ -1,5 +1,6 @@
 """What a read_committed consumer can see of topics, asked for without consuming."""
 
+import time
 from collections.abc import Iterable
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaException, TopicPartition
@@ -21,6 +22,23 @@ class Topics:
         new = [NewTopic(name, num_partitions=-1, config={"cleanup.policy": "compact"}) for name in names]
         for done in self._admin.create_topics(new).values():
             done.result(_TIMEOUT_SECONDS)
+
+    def wait_for(self, names: Iterable[str]) -> None:
+        """Waits until every partition of new topics has a leader that answers."""
+        missing = set(names)
+        while missing:
+            there = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+            asked = {
+                TopicPartition(name, number): OffsetSpec.latest()
+                for name in missing & there.keys()
+                for number in there[name].partitions
+            }
+            silent = missing - there.keys()
+            for partition, found in self._admin.list_offsets(asked).items() if asked else ():
+                if found.exception(_TIMEOUT_SECONDS) is not None:
+                    silent.add(partition.topic)
+            missing = silent
+            time.sleep(0.2)
 
     def delete(self, names: Iterable[str]) -> None:
         there = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics

@@ -50,6 +50,13 @@ def test_a_hint_under_way_is_not_repeated_before_its_time() -> None:
     assert due(dispatch, chunks(0, 1), now=REPEAT_SECONDS) == alone(0, 1)
 
 
+def test_a_lost_hint_is_repeated_only_when_it_could_be_taken() -> None:
+    dispatch = Dispatch(1, ahead=1)
+    assert due(dispatch, chunks(1), 1) == alone(1)
+    assert due(dispatch, chunks(1), 1, now=5 * REPEAT_SECONDS) == []
+    assert due(dispatch, chunks(1), 0, now=5 * REPEAT_SECONDS) == alone(1)
+
+
 def test_only_new_chunks_are_hinted() -> None:
     dispatch = Dispatch(2)
     due(dispatch, chunks(0, 1))
@@ -151,4 +158,6 @@ def test_hints_under_way_never_outgrow_the_window(
         # Whatever may be read has been hinted not long ago: the first of those that wait, if any hint is wanted.
         sent |= dict.fromkeys(named, now)
         if waiting and not hints and reading < dispatch.window:
-            assert any(now - sent.get(chunk, now - 99) < REPEAT_SECONDS for chunk in waiting)
+            assert reading >= parallelism or any(
+                now - sent[chunk] < REPEAT_SECONDS for chunk in waiting if chunk in sent
+            )
