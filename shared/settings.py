@@ -61,6 +61,21 @@ class Settings(BaseModel):
     log_format: Annotated[str, Field(pattern="^(text|json)$")] = "text"
     """`json` for machines, `text` for people."""
 
+    aliyun_access_key_id: SecretStr = SecretStr("")
+    """Access key for ApsaraMQ's API, which then creates the registry topic; all five of these or none."""
+
+    aliyun_access_key_secret: SecretStr = SecretStr("")
+    """Its secret."""
+
+    aliyun_instance_id: str = ""
+    """The instance that is the registry's cluster."""
+
+    aliyun_endpoint: str = ""
+    """Host name of the API."""
+
+    aliyun_region_id: str = ""
+    """The instance's region."""
+
     kafka: dict[str, SecretStr] = {"bootstrap.servers": SecretStr("127.0.0.1:19092")}
     """Options of the registry cluster's client: HEADRACE_KAFKA_BOOTSTRAP_SERVERS is `bootstrap.servers`, and so on."""
 
@@ -82,6 +97,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         if name.startswith(_KAFKA_PREFIX) and value
     }
     given = {_field(name): value for name, value in source.items() if _is_ours(name) and value}
+    _check_aliyun(given)
     defaults = Settings.model_fields["kafka"].default
     try:
         return Settings(**given, kafka={**defaults, **kafka})  # type: ignore[arg-type]
@@ -89,6 +105,18 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         first = error.errors()[0]
         name = _PREFIX + str(first["loc"][0]).upper()
         raise InvalidJob(first["msg"] + ".", "docs/configuration.md lists every variable.", name) from None
+
+
+def _check_aliyun(given: Mapping[str, str]) -> None:
+    fields = [name for name in Settings.model_fields if name.startswith("aliyun_")]
+    there = [name for name in fields if name in given]
+    missing = [name for name in fields if name not in given]
+    if there and missing:
+        raise InvalidJob(
+            f"This variable is missing beside {_PREFIX + there[0].upper()}.",
+            "Set all five HEADRACE_ALIYUN_ variables, or none where the registry's cluster is a plain Kafka cluster.",
+            _PREFIX + missing[0].upper(),
+        )
 
 
 def _is_ours(name: str) -> bool:

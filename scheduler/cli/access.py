@@ -12,13 +12,12 @@ from typing import Any, Protocol
 
 from scheduler import preflight
 from scheduler.cli.jobs import Jobs
-from scheduler.cli.stored import StoredJob, sink_options, stored_format
+from scheduler.cli.stored import StoredJob, aliyun_options, sink_options, stored_format
 from shared import clock
 from shared import settings as configuration
 from shared.adapters.kafka.clients import CLIENT_LOG
 from shared.adapters.kafka.properties import to_client_config
 from shared.adapters.kafka.reach import count_brokers
-from shared.adapters.kafka.registry import Registry
 from shared.adapters.kafka.samples import Sampler
 from shared.adapters.kafka.snapshot import TopicReader, partitions_of
 from shared.adapters.kafka.topics import Topics, TopicState
@@ -31,7 +30,8 @@ from shared.job.placeholders import Resolver
 from shared.job.spec import JobSpec
 from shared.machines.ledger import StoredState
 from shared.model.job import Wanted, state_topic
-from shared.runtime.connections import registry_config
+from shared.model.topic import TopicMaker
+from shared.runtime.connections import open_registry, registry_config, topic_maker
 
 #: Redis is asked for what a person waits for, once a second: a slow answer is worth no more than none.
 _REDIS_SECONDS = 3.0
@@ -84,7 +84,7 @@ class Access:
         """The registry, read to its end. Raises Unavailable, SinkRefused."""
         options, topic = registry_config(self.settings), self.settings.registry_topic
         _reach_registry(options)
-        jobs = Jobs(lambda: topic in Topics(options).describe([topic]), lambda: Registry(options, topic))
+        jobs = Jobs(lambda: topic in Topics(options).describe([topic]), lambda: open_registry(self.settings))
         try:
             jobs.refresh()
             yield jobs
@@ -112,6 +112,10 @@ class Access:
     def partitions(self, options: Mapping[str, str], topic: str) -> Sequence[int]:
         """The partitions of a topic. Raises Unavailable, SinkRefused."""
         return partitions_of(options, topic)
+
+    def topic_maker(self, wanted: Wanted) -> TopicMaker | None:
+        """Who makes and deletes a job's topics; None for their cluster. Raises MissingSecret, InvalidJob."""
+        return topic_maker(aliyun_options(wanted.text, wanted.file, self.resolver({})))
 
     def state_topic(self, wanted: Wanted) -> str:
         """The job's state topic."""
@@ -147,9 +151,9 @@ class Access:
         """Reads samples of the cluster's topics. Raises Unavailable, SinkRefused."""
         return Sampler(options, group)
 
-    def delete_topics(self, options: Mapping[str, str], topics: Iterable[str]) -> None:
+    def delete_topics(self, options: Mapping[str, str], maker: TopicMaker | None, topics: Iterable[str]) -> None:
         """Deletes topics for good. Raises Unavailable, SinkRefused."""
-        Topics(options).delete(topics)
+        Topics(options, maker).delete(topics)
 
     def live(self, wanted: Wanted) -> tuple[str, dict[str, Any] | None]:
         """The job's leader (empty for none) and what it published last. Raises Unavailable, InvalidJob."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import click
 
@@ -16,6 +16,7 @@ from scheduler.cli.output import Output
 from scheduler.cli.stored import topics_of
 from shared.errors import InvalidJob, Unavailable
 from shared.model.job import Desire, End, Wanted
+from shared.model.topic import TopicMaker
 
 #: A worker sees a new wish within a second, and a takeover lasts a few; later than this, none is there.
 _EFFECT_SECONDS = 20.0
@@ -90,20 +91,20 @@ def cancel(access: Access, job: str, delete_topics: bool, yes: bool) -> int:
                 output.note("Its topics are no longer known: its state is gone. Delete them with Kafka's own tools.")
                 return Exit.FAILED
             return Exit.OK
-        doomed = _topics(access, wanted) if delete_topics else ([], {})
-        if not (yes or _confirmed(job, doomed[0])):
+        doomed = _topics(access, wanted) if delete_topics else _Doomed([])
+        if not (yes or _confirmed(job, doomed.topics)):
             output.note("Nothing was changed.")
             return Exit.OK
         if wanted.desire is not Desire.CANCELLED or jobs.outcome(wanted) is not None:
             wanted = _wish(jobs, wanted, Desire.CANCELLED)
         if not _await(access, jobs, lambda: jobs.outcome(wanted) is not None, output):
-            return _not_cancelled(job, doomed[0], output)
+            return _not_cancelled(job, doomed.topics, output)
         if code := _tell_failure(jobs, wanted, output):
             return code
         output.show(f"Job {job} is cancelled.")
-        if doomed[0]:
-            access.delete_topics(doomed[1], doomed[0])
-            output.show(f"Deleted: {', '.join(doomed[0])}.")
+        if doomed.topics:
+            access.delete_topics(doomed.sink, doomed.maker, doomed.topics)
+            output.show(f"Deleted: {', '.join(doomed.topics)}.")
     return Exit.OK
 
 
@@ -166,12 +167,21 @@ class _Back:
         return bool(live.get("updated_at") != self._first)
 
 
-def _topics(access: Access, wanted: Wanted) -> tuple[list[str], Mapping[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Doomed:
+    """Topics to delete, the client options of their cluster, and who deletes them there (None: the cluster)."""
+
+    topics: list[str]
+    sink: Mapping[str, str] = field(default_factory=dict)
+    maker: TopicMaker | None = None
+
+
+def _topics(access: Access, wanted: Wanted) -> _Doomed:
     """The job's topics, and how to reach them; asked for before the state that names them is gone."""
-    sink = access.sink_options(wanted)
+    sink, maker = access.sink_options(wanted), access.topic_maker(wanted)
     stored = access.stored(wanted, sink)
     try:
-        return topics_of(stored.read()), sink
+        return _Doomed(topics_of(stored.read()), sink, maker)
     finally:
         stored.close()
 

@@ -18,6 +18,7 @@ from shared.codec import FormatOptions
 from shared.errors import InvalidJob, NeedsOperator
 from shared.job.options import OPTIONS, Option
 from shared.job.placeholders import Resolver
+from shared.job.spec import AliyunSpec
 from shared.job.structure import read_structure
 from shared.job.values import Unreadable
 from shared.machines.ledger import StoredState, summary
@@ -85,13 +86,26 @@ def sink_options(text: str, file: str, resolver: Resolver) -> dict[str, str]:
         MissingSecret: a placeholder of `sink.properties.*` has no value here.
         InvalidJob: the stored text is not a job file that this version knows.
     """
-    settings = read_structure(text, file).blocks["sink"].values()
-    properties = {
-        setting.target.removeprefix("properties."): resolver.substitute(setting.text, setting.path)
-        for setting in settings
-        if setting.target.startswith("properties.")
+    return to_client_config(_group(text, file, resolver, "properties."))
+
+
+def aliyun_options(text: str, file: str, resolver: Resolver) -> AliyunSpec | None:
+    """The `aliyun.kafka.*` options of a stored job's sink; None when it has none.
+
+    Raises:
+        MissingSecret: a placeholder of theirs has no value here.
+        InvalidJob: the stored text is not a job file that this version knows.
+    """
+    found = _group(text, file, resolver, "aliyun.")
+    return AliyunSpec.model_validate(found) if found else None
+
+
+def _group(text: str, file: str, resolver: Resolver, group: str) -> dict[str, str]:
+    return {
+        setting.target.removeprefix(group): resolver.substitute(setting.text, setting.path)
+        for setting in read_structure(text, file).blocks["sink"].values()
+        if setting.target.startswith(group)
     }
-    return to_client_config(properties)
 
 
 def stored_format(text: str, file: str, resolver: Resolver) -> FormatOptions:

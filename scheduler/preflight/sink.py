@@ -12,11 +12,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from scheduler.preflight.findings import Finding, failed, failure_of, listed, passed, warned
 from shared.adapters.kafka.clients import ClientConfig
 from shared.adapters.kafka.reach import count_brokers
-from shared.adapters.kafka.topics import Topics, TopicSpec, TopicState, check_transactions
+from shared.adapters.kafka.topics import Topics, TopicState, check_transactions
 from shared.errors import HeadraceError, InvalidJob, NeedsOperator, SinkRefused, Transient
 from shared.job.routing import metric_name
 from shared.job.spec import JobSpec
-from shared.runtime.connections import sink_config
+from shared.model.topic import TopicMaker, TopicSpec
+from shared.runtime.connections import sink_config, topic_maker
 
 _ADVERTISED = (
     "If transactions are in order, the brokers' advertised.listeners may name a host that cannot be reached from here."
@@ -50,9 +51,22 @@ def check_sink(spec: JobSpec, topics: Collection[str], owned_topics: Collection[
     servers = config.get("bootstrap.servers", "")
     findings = [passed("kafka", f"Kafka at {servers} answers with {brokers} broker{'s' * (brokers != 1)}.")]
     findings.append(_transactions(config))
+    try:
+        maker = topic_maker(spec.sink.aliyun)
+    except InvalidJob as error:
+        return [*findings, failure_of("aliyun", error)]
+    if maker is not None:
+        findings.append(_greeting(maker))
     if topics:
-        findings += _topics(config, wanted_topics(spec, topics), owned_topics)
+        findings += _topics(Topics(config, maker), wanted_topics(spec, topics), owned_topics)
     return findings
+
+
+def _greeting(maker: TopicMaker) -> Finding:
+    try:
+        return passed("aliyun", maker.greeting())
+    except (Transient, NeedsOperator) as error:
+        return failure_of("aliyun", error)
 
 
 def _transactions(config: ClientConfig) -> Finding:
@@ -65,9 +79,8 @@ def _transactions(config: ClientConfig) -> Finding:
     return passed("transactions", "The cluster takes transactions.")
 
 
-def _topics(config: ClientConfig, wanted: Sequence[TopicSpec], owned_topics: Collection[str]) -> list[Finding]:
+def _topics(cluster: Topics, wanted: Sequence[TopicSpec], owned_topics: Collection[str]) -> list[Finding]:
     try:
-        cluster = Topics(config)
         present = cluster.names()
         existing = cluster.describe(spec.name for spec in wanted if spec.name in present)
         absent = [spec for spec in wanted if spec.name not in existing]
@@ -127,7 +140,7 @@ def _refusals(refused: Mapping[str, HeadraceError]) -> list[Finding]:
     findings = []
     for names in reasons.values():
         finding = failure_of("topics", refused[names[0]])
-        if len(names) > 1:
+        if len(names) > 1 and not finding.path:  # an option is wrong for all topics alike
             message = f"{finding.message} The same goes for {listed(names[1:])}."
             finding = failed("topics", message, finding.hint)
         findings.append(finding)

@@ -23,6 +23,11 @@ class Backoff:
         """The try went well: the next failure starts from `first` again."""
         self._delay, self._until = 0.0, float("-inf")
 
+    @property
+    def until(self) -> float:
+        """When it may be tried again."""
+        return self._until
+
     def ready(self, now: float) -> bool:
         """True when it may be tried."""
         return now >= self._until

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from shared.adapters.alikafka.account import Account, read_endpoint
+from shared.adapters.alikafka.maker import AlikafkaTopics
 from shared.adapters.kafka.properties import to_client_config
+from shared.adapters.kafka.registry import Registry
 from shared.adapters.mysql.session import MysqlTarget
 from shared.codec import FormatOptions
 from shared.job.placeholders import Resolver
-from shared.job.spec import FieldsInclude, JobSpec, RowsSpec, parse
+from shared.job.spec import AliyunSpec, FieldsInclude, JobSpec, RowsSpec, parse
 from shared.model.job import Wanted
+from shared.model.topic import TopicMaker
 from shared.settings import Settings
 
 
@@ -40,6 +44,57 @@ def sink_config(spec: JobSpec) -> dict[str, str]:
 def registry_config(settings: Settings) -> dict[str, str]:
     """Client options of the registry's cluster."""
     return to_client_config(settings.kafka_options())
+
+
+def topic_maker(aliyun: AliyunSpec | None) -> TopicMaker | None:
+    """Who makes the topics of a job's sink; None for the cluster itself. Asks nobody yet.
+
+    Raises:
+        InvalidJob: the endpoint is none.
+    """
+    if aliyun is None:
+        return None
+    origin = "sink.aliyun.kafka."
+    return AlikafkaTopics(
+        Account(
+            aliyun.access_key_id,
+            aliyun.access_key_secret.get_secret_value(),
+            aliyun.instance_id,
+            read_endpoint(aliyun.endpoint, origin + "endpoint"),
+            aliyun.region_id,
+            origin,
+        )
+    )
+
+
+def registry_maker(settings: Settings) -> TopicMaker | None:
+    """Who makes the registry topic; None for its cluster itself. Asks nobody yet.
+
+    Raises:
+        InvalidJob: the endpoint is none.
+    """
+    if not settings.aliyun_instance_id:
+        return None
+    origin = "HEADRACE_ALIYUN_"
+    return AlikafkaTopics(
+        Account(
+            settings.aliyun_access_key_id.get_secret_value(),
+            settings.aliyun_access_key_secret.get_secret_value(),
+            settings.aliyun_instance_id,
+            read_endpoint(settings.aliyun_endpoint, origin + "ENDPOINT"),
+            settings.aliyun_region_id,
+            origin,
+        )
+    )
+
+
+def open_registry(settings: Settings) -> Registry:
+    """The registry; its topic is created when it is missing.
+
+    Raises:
+        SinkRefused, Unavailable, InvalidJob, ExtraMissing: it cannot be opened.
+    """
+    return Registry(registry_config(settings), settings.registry_topic, registry_maker(settings))
 
 
 def format_options(spec: JobSpec | RowsSpec) -> FormatOptions:

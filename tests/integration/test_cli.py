@@ -16,14 +16,13 @@ import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
-from headrace_local.kafka import KafkaServer
 from headrace_local.mysql import MysqlServer
 from headrace_local.valkey import ValkeyServer
 
 from scheduler.cli import cli
 from scheduler.cli.access import Access
 from shared.adapters.kafka.registry import Registry, log_topic
-from shared.adapters.kafka.topics import Topics, TopicSpec
+from shared.adapters.kafka.topics import Topics
 from shared.adapters.redis import progress
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.lease import Leases
@@ -31,6 +30,8 @@ from shared.machines.ledger import PositionRecord, TableRecord, encode_record, s
 from shared.model.job import Desire, End, Outcome, Wanted, state_topic
 from shared.model.position import GtidSet
 from shared.model.schema import Column, Table, TableId
+from shared.model.topic import TopicSpec
+from tests.plugins.fix_alikafka import Emulator
 from tests.plugins.fix_headrace import Cluster
 from tests.plugins.fix_servers import REPOSITORY, root_connection
 
@@ -41,8 +42,10 @@ PROCESSED = GtidSet.parse("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5")
 class Desk:
     """One database, one registry of its own on the shared Kafka, and the CLI over them."""
 
-    def __init__(self, mysql: MysqlServer, bootstrap: str, redis_url: str, database: str) -> None:
+    def __init__(self, mysql: MysqlServer, alikafka: Emulator, redis_url: str, database: str) -> None:
+        bootstrap = alikafka.bootstrap
         self.database = database
+        self.alikafka = alikafka
         self.mysql = mysql
         self.kafka = {"bootstrap.servers": bootstrap}
         self.registry = f"cli-{secrets.token_hex(4)}.registry"
@@ -54,7 +57,7 @@ class Desk:
             "HEADRACE_VAR_HOSTNAME": mysql.host,
             "HEADRACE_VAR_USERNAME": mysql.user,
             "HEADRACE_VAR_PASSWORD": mysql.password,
-            **{f"HEADRACE_VAR_{name}": "unused" for name in ("AK", "SK", "INSTANCEID", "ENDPOINT", "REGIONID")},
+            **alikafka.variables(),
         }
         text = REFERENCE.read_text().replace("order_dw", database).replace("broker:9092", bootstrap)
         self.text = text.replace("port: 3306", f"port: {mysql.port}")
@@ -93,7 +96,8 @@ class Desk:
         """Writes a state topic as a leader would, with the data topics that it names."""
         topic = state_topic(self.registry, wanted.id)
         compacted = {"cleanup.policy": "compact"}
-        Topics(self.kafka).ensure([log_topic(topic), *(TopicSpec(t.topic, 1, config=compacted) for t in tables)])
+        wanted_topics = [log_topic(topic), *(TopicSpec(t.topic, 1, config=compacted) for t in tables)]
+        Topics(self.kafka, self.alikafka.maker()).ensure(wanted_topics)
         producer = Producer(self.kafka)
         for record in (PositionRecord(PROCESSED, 3, "uuid"), *tables):
             key, value = encode_record(record)
@@ -134,13 +138,13 @@ class Desk:
 
 @pytest.fixture
 def desk(
-    mysql_server: MysqlServer, kafka_server: KafkaServer, redis_server: ValkeyServer, mysql_database: str
+    mysql_server: MysqlServer, alikafka: Emulator, redis_server: ValkeyServer, mysql_database: str
 ) -> Iterator[Desk]:
     with root_connection(mysql_server, mysql_database) as connection, connection.cursor() as cursor:
         for name in ("user", "`order`", "feedback"):
             cursor.execute(f"CREATE TABLE {name} (id BIGINT PRIMARY KEY, text VARCHAR(50) NOT NULL)")
             cursor.execute(f"INSERT INTO {name} VALUES (1, 'one'), (2, 'two')")
-    desk = Desk(mysql_server, kafka_server.bootstrap, redis_server.url, mysql_database)
+    desk = Desk(mysql_server, alikafka, redis_server.url, mysql_database)
     yield desk
     Topics(desk.kafka).delete(t for t in desk.topics() if t.startswith((desk.registry, mysql_database)))
 

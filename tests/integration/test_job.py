@@ -100,12 +100,13 @@ def order_dw(mysql_server):
         ("reference_pattern.yaml", {name: f"topic_{name}" for name in ROWS}),
     ],
 )
-def test_a_reference_job_makes_its_topics_and_follows_changes(cluster, mysql_server, order_dw, file, topics) -> None:
+def test_a_reference_job_makes_its_topics_and_follows_changes(
+    cluster, alikafka, mysql_server, order_dw, file, topics
+) -> None:
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
     before = set(admin.list_topics(timeout=20).topics)
     text = (JOBS / file).read_text().replace("port: 3306", "port: #{port}").replace("broker:9092", cluster.bootstrap)
-    for name in ("ak", "sk", "instanceId", "endpoint", "regionId"):
-        cluster.environment[f"HEADRACE_VAR_{name.upper()}"] = f"of-a-later-issue-{name}"
+    cluster.environment |= alikafka.variables()
     worker, _ = cluster.binlog_worker(), cluster.snapshot_worker()
     cluster.submit(text, "reference")
     cluster.wait("the job streams", lambda: streaming(cluster, "reference"))
@@ -115,6 +116,7 @@ def test_a_reference_job_makes_its_topics_and_follows_changes(cluster, mysql_ser
         if ".registry" not in topic and "__" not in topic
     }
     assert made == set(topics.values())
+    assert made < set(alikafka.topics)
     for table, topic in topics.items():
         assert topic_config(cluster, topic) == "compact"
         assert fold(read_topic(cluster.bootstrap, topic)) == ROWS[table]

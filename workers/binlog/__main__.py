@@ -54,7 +54,7 @@ def _lead(settings: Settings, codec: Codec, name: str, holder: str, stop: thread
     """One tenure; its end is told by the exit code, and a final one in the registry."""
     parent = os.getppid()
     collector.relax()
-    with Registry(connections.registry_config(settings), settings.registry_topic) as registry:
+    with connections.open_registry(settings) as registry:
         registry.refresh()
         wanted = registry.wanted.get(name)
         if wanted is None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from scheduler.discovery.catalog import estimates, list_tables, read_tables
 from scheduler.planner.plan import make_plan
@@ -25,6 +26,7 @@ from shared.job.spec import JobSpec
 from shared.machines.ledger import SMALL_TABLE_ROWS, Ledger, StoredState, TableRecord
 from shared.model.job import Wanted, leader_transactional_id, state_topic
 from shared.model.schema import TableId
+from shared.model.topic import TopicMaker
 from shared.runtime import connections
 from shared.settings import Settings
 from workers.binlog.fencer import ThreadedFencer
@@ -50,6 +52,11 @@ class JobContext:
     def sink_config(self) -> dict[str, str]:
         """Client options of the job's sink; the state topic lives in the same cluster."""
         return connections.sink_config(self.spec)
+
+    @property
+    def topic_maker(self) -> TopicMaker | None:
+        """Who makes the job's topics; None for the cluster itself."""
+        return connections.topic_maker(self.spec.sink.aliyun)
 
 
 @dataclass(slots=True)
@@ -80,7 +87,7 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
         server_uuid = source.server_uuid()
         fresh = state.position is None
         if fresh:
-            state = _first_state(context, source, session, server_uuid)
+            state = _first_state(context, source, session, server_uuid, partial(_still_ours, context, leases))
         epoch = 1 if state.position is None else state.position.epoch + 1
         memory = context.settings.hold_memory_mb * 1024 * 1024
         parallelism = context.spec.pipeline.parallelism
@@ -105,18 +112,19 @@ def _keep_small_tables_whole(ledger: Ledger, source: MysqlSource) -> None:
 
 def close_job(context: JobContext) -> None:
     """Ends a cancelled job: fences its leader and its readers, so that no zombie writes later, and drops its state."""
-    topics = Topics(context.sink_config)
+    topics = Topics(context.sink_config, context.topic_maker)
     if context.state_topic in topics.describe([context.state_topic]):
         with ExitStack() as stack:
             _take_over(context, stack, lambda: None)
-        topics.delete([context.state_topic])
+        # Nobody will use this name again, and a person waits for the end of the job.
+        topics.delete([context.state_topic], wait=False)
 
 
 def _take_over(
     context: JobContext, stack: ExitStack, wake: Callable[[], None]
 ) -> tuple[UpsertSink, TopicLog, ThreadedFencer, StoredState]:
     config, topic = context.sink_config, context.state_topic
-    Topics(config).ensure([log_topic(topic)])
+    Topics(config, context.topic_maker).ensure([log_topic(topic)])
     sink = stack.enter_context(
         UpsertSink(
             config,
@@ -153,7 +161,9 @@ class _WaitingLog:
         return self._log.poll(0.1)
 
 
-def _first_state(context: JobContext, source: MysqlSource, session: Session, server_uuid: str) -> StoredState:
+def _first_state(
+    context: JobContext, source: MysqlSource, session: Session, server_uuid: str, alive: Callable[[], None]
+) -> StoredState:
     """R first, the schemas after: a DDL in between then stands in the stream and is seen."""
     executed = source.executed()
     names = context.spec.select(list_tables(session), ignore_case=_ignore_case(session))
@@ -175,21 +185,31 @@ def _first_state(context: JobContext, source: MysqlSource, session: Session, ser
             raise InvalidJob(
                 f"{planned.table.id} has no primary key.", "Add one, or leave the table out.", "source.tables"
             )
-    _make_topics(context, topics)
+    _make_topics(context, topics, alive)
     records = [TableRecord(p.table, p.topic, p.rows_estimate, p.chunk_rows) for p in plan.tables]
     return first_records(executed, server_uuid, records)
 
 
-def _make_topics(context: JobContext, topics: dict[TableId, str]) -> None:
+def _make_topics(context: JobContext, topics: dict[TableId, str], alive: Callable[[], None]) -> None:
     """Creates the topics. A job that starts from nothing would leave rows that were deleted meanwhile in a used one."""
-    cluster = Topics(context.sink_config)
+    cluster = Topics(context.sink_config, context.topic_maker)
     used = sorted(state.name for state in cluster.describe(topics.values()).values() if state.records)
     if used:
         raise SinkRefused(
             f"Topic {used[0]} holds records already, but the job's state topic {context.state_topic} is empty.",
             "Cancel the job with --delete-topics and submit it again; the state topic must never be deleted by hand.",
         )
-    cluster.ensure(wanted_topics(context.spec, topics.values()))
+    cluster.ensure(wanted_topics(context.spec, topics.values()), alive)
+
+
+def _still_ours(context: JobContext, leases: Leases) -> None:
+    """Renews the lease while topics are made: a service that makes one a second needs longer than a lease lasts."""
+    try:
+        still = leases.lead(context.wanted.name)
+    except Unavailable:
+        return  # Kafka's fencing keeps the data right meanwhile
+    if not still:
+        raise Superseded("Another binlog worker took the lease of the job.")
 
 
 def _ignore_case(session: Session) -> bool:

@@ -77,7 +77,7 @@ class Supervisor:
         client = redis_client.connect(self.settings.redis_url.get_secret_value())
         leases = Leases(client, self.name, self.settings.lease_seconds)
         LOG.info("binlog_worker_starts", worker=self.name, registry=self.settings.registry_topic)
-        with Registry(connections.registry_config(self.settings), self.settings.registry_topic) as registry:
+        with connections.open_registry(self.settings) as registry:
             try:
                 while not self.stop.is_set():
                     self._round(registry, leases)

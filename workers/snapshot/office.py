@@ -142,7 +142,7 @@ class Office:
         """The job of that id. An id's text never changes, so what is known stays known."""
         if job_id not in self._specs:
             if self._registry is None:
-                self._registry = Registry(connections.registry_config(self.settings), self.settings.registry_topic)
+                self._registry = connections.open_registry(self.settings)
             self._registry.refresh()
             wanted = self._registry.wanted.get(job)
             if wanted is None or wanted.id != job_id:

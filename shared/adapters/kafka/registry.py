@@ -9,30 +9,31 @@ from confluent_kafka import Producer
 from shared.adapters.kafka.clients import ClientConfig, client_config, translated
 from shared.adapters.kafka.log import TopicLog
 from shared.adapters.kafka.sink import discard
-from shared.adapters.kafka.topics import Topics, TopicSpec
+from shared.adapters.kafka.topics import Topics
 from shared.errors import NeedsOperator, Unavailable
 from shared.model.job import Outcome, Wanted, decode_registry, encode_outcome, encode_wanted
+from shared.model.topic import TopicMaker, TopicSpec
 
 _WRITE_SECONDS = 30.0
 
 
 def log_topic(name: str) -> TopicSpec:
     """A topic of ours: one partition, compacted, early enough to stay short."""
-    return TopicSpec(name, partitions=1, config={"cleanup.policy": "compact", "segment.ms": "600000"})
+    return TopicSpec(name, partitions=1, config={"cleanup.policy": "compact"}, wishes={"segment.ms": "600000"})
 
 
 class Registry:
-    """All jobs, as read so far; `refresh` reads on.
+    """All jobs, as read so far; `refresh` reads on. The topic is created when it is missing, by `maker` if there is one.
 
     Raises (every method): SinkRefused, Unavailable, NeedsOperator when a newer headrace wrote the topic.
     """
 
-    def __init__(self, config: ClientConfig, topic: str) -> None:
+    def __init__(self, config: ClientConfig, topic: str, maker: TopicMaker | None = None) -> None:
         self.topic = topic
         self.wanted: dict[str, Wanted] = {}
         self.outcomes: dict[str, Outcome] = {}
         self._config = config
-        Topics(config).ensure([log_topic(topic)])
+        Topics(config, maker).ensure([log_topic(topic)])
         self._log = TopicLog(config, topic)
 
     def refresh(self, *, to_end: bool = True) -> None:

@@ -1,10 +1,10 @@
-"""Looks at topics and creates them. Creation is asynchronous at the broker: `ensure` waits until leaders exist."""
+"""Looks at topics, and creates them or has them made. Both take effect later: `ensure` waits until leaders exist."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
@@ -13,18 +13,12 @@ from shared.adapters.kafka.clients import ClientConfig, client_config, translate
 from shared.adapters.kafka.offsets import latest_offsets
 from shared.adapters.kafka.sink import TRANSACTION_TIMEOUT_MS, discard
 from shared.errors import HeadraceError, SinkRefused, Unavailable
+from shared.model.topic import TopicMaker, TopicSpec
 
 _TIMEOUT_SECONDS = 30.0
 
-
-@dataclass(frozen=True, slots=True)
-class TopicSpec:
-    """A topic as the job wants it; None leaves the number to the cluster."""
-
-    name: str
-    partitions: int | None = None
-    replication_factor: int | None = None
-    config: Mapping[str, str] = field(default_factory=dict)
+#: A service around the cluster says that it made a topic before the brokers know it.
+_MADE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +34,16 @@ class TopicState:
 class Topics:
     """The cluster's topics.
 
-    Raises (every method): SinkRefused, Unavailable.
+    Args:
+        config: the client options of the cluster.
+        maker: who creates and deletes topics there; None for the cluster itself.
+
+    Raises (every method): SinkRefused, Unavailable, and what the maker raises.
     """
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, maker: TopicMaker | None = None) -> None:
         self._admin = AdminClient(client_config(config))
+        self._maker = maker
 
     def brokers(self) -> int:
         """How many brokers answer for the cluster."""
@@ -66,32 +65,48 @@ class Topics:
         return {name: TopicState(name, count, policies[name], name in used) for name, count in existing.items()}
 
     def refusals(self, specs: Iterable[TopicSpec]) -> dict[str, HeadraceError]:
-        """Why the cluster would not create these topics, by name; creates nothing."""
+        """Why these topics would not be created, by name; creates nothing."""
+        if self._maker is not None:
+            return self._maker.refusals(specs)
         return self._created(specs, validate_only=True)
 
-    def ensure(self, specs: Iterable[TopicSpec]) -> None:
-        """Creates the missing topics and waits until each has leaders."""
-        wanted = list(specs)
-        with translated("listing topics"):
-            found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
-        missing = [spec for spec in wanted if spec.name not in found]
-        for error in self._created(missing, validate_only=False).values():
-            raise error
-        self._await_leaders({spec.name for spec in wanted})
+    def ensure(self, specs: Iterable[TopicSpec], alive: Callable[[], None] = lambda: None) -> None:
+        """Creates the missing topics and waits until each has leaders.
 
-    def delete(self, names: Iterable[str]) -> None:
-        """Deletes the topics that exist."""
-        with translated("listing topics"):
-            found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
-        doomed = [name for name in names if name in found]
+        `alive` is called again and again while that lasts, and may raise to end it.
+        """
+        wanted = list(specs)
+        present = self.names()
+        missing = [spec for spec in wanted if spec.name not in present]
+        if missing and self._maker is not None:
+            self._maker.create(missing, alive)
+        else:
+            for error in self._created(missing, validate_only=False).values():
+                raise error
+        self._await_leaders({spec.name for spec in wanted}, alive)
+        if self._maker is not None:
+            self._check_compaction(missing)
+
+    def delete(self, names: Iterable[str], *, wait: bool = True) -> None:
+        """Deletes the topics that exist. A service is believed when it says so, unless we shall `wait` for Kafka."""
+        present = self.names()
+        doomed = [name for name in names if name in present]
         if not doomed:
+            return
+        if self._maker is not None:
+            self._maker.delete(doomed)
+            if wait:
+                self._await_absence(set(doomed))
             return
         for name, future in self._admin.delete_topics(doomed, request_timeout=_TIMEOUT_SECONDS).items():
             with translated(f"deleting topic {name}"):
                 future.result()
 
     def _created(self, specs: Iterable[TopicSpec], *, validate_only: bool) -> dict[str, HeadraceError]:
-        new = [NewTopic(s.name, s.partitions or -1, s.replication_factor or -1, config=dict(s.config)) for s in specs]
+        new = [
+            NewTopic(s.name, s.partitions or -1, s.replication_factor or -1, config={**s.wishes, **s.config})
+            for s in specs
+        ]
         if not new:
             return {}
         futures = self._admin.create_topics(new, request_timeout=_TIMEOUT_SECONDS, validate_only=validate_only)
@@ -104,8 +119,12 @@ class Topics:
                     errors[name] = translate(error.args[0], f"creating topic {name}")
         return errors
 
-    def _await_leaders(self, names: set[str]) -> None:
-        deadline = time.monotonic() + _TIMEOUT_SECONDS
+    @property
+    def _patience(self) -> float:
+        return _TIMEOUT_SECONDS if self._maker is None else _MADE_SECONDS
+
+    def _await_leaders(self, names: set[str], alive: Callable[[], None]) -> None:
+        deadline = time.monotonic() + self._patience
         while True:
             with translated("listing topics"):
                 found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
@@ -119,7 +138,26 @@ class Topics:
             if ready == names:
                 return
             if time.monotonic() > deadline:
-                raise Unavailable(f"Topics {sorted(names - ready)} have no leader after {_TIMEOUT_SECONDS:.0f} s.")
+                raise Unavailable(f"Topics {sorted(names - ready)} have no leader after {self._patience:.0f} s.")
+            alive()
+            time.sleep(0.1)
+
+    def _check_compaction(self, made: Iterable[TopicSpec]) -> None:
+        """Kafka keeps its word about a topic or refuses; of a service it is not known."""
+        wanted = [spec.name for spec in made if "compact" in spec.config.get("cleanup.policy", "")]
+        for name, policy in self._cleanup_policies(wanted).items():
+            if "compact" not in policy:
+                raise SinkRefused(
+                    f"The topic {name} was made with cleanup.policy={policy}: it would forget rows.",
+                    "The instance makes no compacted topics (docs/apsaramq.md has the editions): delete the topic, and "
+                    "use an instance that does.",
+                )
+
+    def _await_absence(self, names: set[str]) -> None:
+        deadline = time.monotonic() + self._patience
+        while left := names & self.names():
+            if time.monotonic() > deadline:
+                raise Unavailable(f"Topics {sorted(left)} are still there {self._patience:.0f} s after their deletion.")
             time.sleep(0.1)
 
     def _cleanup_policies(self, names: Iterable[str]) -> dict[str, str]:

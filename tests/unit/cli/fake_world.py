@@ -22,6 +22,7 @@ from shared.machines.ledger import PositionRecord, StoredState, TableRecord
 from shared.model.job import Desire, End, Outcome, Wanted
 from shared.model.position import GtidSet
 from shared.model.schema import Column, Table, TableId
+from shared.model.topic import TopicMaker
 
 JOB = (Path(__file__).parents[1] / "job" / "reference_whole_database.yaml").read_text()
 VARIABLES = {
@@ -131,6 +132,7 @@ class FakeWorld(Access):
         self.findings = [passed("mysql", "MySQL answers.")]
         self.owned: frozenset[str] | None = None
         self.deleted: list[str] = []
+        self.deleted_by: TopicMaker | None = None
         self.now = 1000.0
         self.on_sleep: Callable[[float], None] = lambda _now: None
 
@@ -149,8 +151,9 @@ class FakeWorld(Access):
         known = {self.state_topic(w) for w in self.records.wanted.values() if self.states.get(w.name) is not None}
         return known.intersection(topics)
 
-    def delete_topics(self, options, topics):
+    def delete_topics(self, options, maker, topics):
         self.deleted += topics
+        self.deleted_by = maker
 
     def live(self, wanted):
         if self.redis_error is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shared.adapters.alikafka.maker import AlikafkaTopics
 from shared.errors import Unavailable
 from shared.model.job import Desire, End, Outcome, Wanted
 from tests.unit.cli.fake_world import FakeWorld, failure, job, published, stored_state, table_record
@@ -132,6 +133,21 @@ def test_cancel_deletes_the_topics_that_the_state_names(world: FakeWorld) -> Non
     assert done.exit_code == 0
     assert world.deleted == ["order_dw.order", "order_dw.user"]
     assert "Deleted: order_dw.order, order_dw.user." in done.stdout
+
+
+def test_topics_that_a_service_made_are_deleted_by_it(world: FakeWorld) -> None:
+    world.states["orders"] = stored_state(table_record("user"))
+    end(world)
+    assert world.run("cancel", "orders", "--delete-topics", "--yes").exit_code == 0
+    assert isinstance(world.deleted_by, AlikafkaTopics)
+
+
+def test_without_the_services_key_nothing_is_cancelled(world: FakeWorld) -> None:
+    world.states["orders"] = stored_state(table_record("user"))
+    world.environment = {name: value for name, value in world.environment.items() if name != "HEADRACE_VAR_SK"}
+    done = world.run("cancel", "orders", "--delete-topics", "--yes")
+    assert (done.exit_code, "#{sk}" in done.stderr) == (2, True)
+    assert (written(world), world.deleted) == ([], [])
 
 
 def test_no_topic_is_deleted_while_a_worker_may_still_write(world: FakeWorld) -> None:

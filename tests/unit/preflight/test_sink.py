@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from scheduler.preflight.findings import Finding
 from scheduler.preflight.sink import check_collisions, check_existing
-from shared.adapters.kafka.topics import TopicSpec, TopicState
+from shared.adapters.kafka.topics import TopicState
+from shared.model.topic import TopicSpec
 
 WANTED = TopicSpec("shop.user", config={"cleanup.policy": "compact"})
 
