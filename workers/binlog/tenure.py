@@ -24,6 +24,7 @@ from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, Answer, 
 from shared.model.schema import TableId
 from shared.runtime import connections, logs
 from shared.runtime.celery_app import make_app
+from shared.runtime.liveness import WORK_SECONDS, Heart
 from workers.binlog.leader import Leader
 from workers.binlog.opening import JobContext, Opened, open_tenure
 from workers.binlog.ports import Policy, Ports
@@ -124,6 +125,7 @@ class Tenure:
         self._redis = redis_client.connect(self._url)
         self._leases = Leases(self._redis, holder, context.settings.lease_seconds)
         self._wake = threading.Event()
+        self._heart = Heart(context.settings.liveness_dir, f"tenure-{context.wanted.id}", WORK_SECONDS)
         self._target = f"{context.spec.source.hostname}:{context.spec.source.port}"
         self._renewed = 0.0
         self._published = 0.0
@@ -154,6 +156,7 @@ class Tenure:
     def _lead(self, leader: Leader, opened: Opened) -> None:
         while not self._stopped():
             now = clock.monotonic_seconds()
+            self._heart.beat()
             worked = leader.step(now)
             self._renew(now, opened.server_id)
             self._publish(now, leader, opened)
