@@ -90,7 +90,9 @@ class Heart:
                 os.utime(self._handle, (until, until))
         except OSError as error:
             hint = "Make it a folder that this process may write, or leave the variable out."
-            raise InvalidJob(f"No sign of life can be written to {self._folder}: {error.strerror}.", hint, VARIABLE) from None
+            raise InvalidJob(
+                f"No sign of life can be written to {self._folder}: {error.strerror}.", hint, VARIABLE
+            ) from None
 
 
 def _path(folder: Path, name: str) -> Path:

@@ -105,9 +105,7 @@ class Office:
                 found += len(bounds.bounds)
         return found
 
-    def _attempt(
-        self, spec: JobSpec, job: str, job_id: str, chunks: tuple[ChunkId, ...], sink: UpsertSink
-    ) -> Outcome:
+    def _attempt(self, spec: JobSpec, job: str, job_id: str, chunks: tuple[ChunkId, ...], sink: UpsertSink) -> Outcome:
         target = connections.mysql_target(spec)
         reader = ChunkReader(target, self.codec, connections.format_options(spec), f"chunk {named(chunks)}")
         try:
