@@ -1,3 +1,3 @@
 """Registers the test plugins; fixtures live in tests/plugins, never here."""
 
-pytest_plugins = ["tests.plugins.fix_servers", "tests.plugins.fix_headrace"]
+pytest_plugins = ["tests.plugins.fix_servers", "tests.plugins.fix_headrace", "tests.plugins.fix_helm"]

@@ -6,16 +6,18 @@ too old for this Helm. The build runs at the lowest priority, so that tests may 
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .console import StackError, run, step
+from .console import StackError, run, say, step
 from .debian import unpack_with_dependencies
 from .installed import install_once
 
 HELM_VERSION = "3.18.6"
 _SUITE = "sid"
 _PACKAGE = "golang-go"
+# A hundred modules are downloaded one by one, and go gives up at the first that does not come.
+_TRIES = 3
 
 
 def install_helm(folder: Path) -> Path:
@@ -38,15 +40,28 @@ def _build(target: Path, work: Path) -> None:
         "CGO_ENABLED": "0",
     }
     with step(f"go: building Helm {HELM_VERSION} (minutes, once)"):
-        run(
-            ["nice", "-n", "19", go, "install", f"helm.sh/helm/v3/cmd/helm@v{HELM_VERSION}"],
-            what=f"building Helm {HELM_VERSION} with Go",
-            hint="check the network and GOPROXY; Go 1.24 or newer is needed (`go version`)",
-            folder=work,
-            environment=environment,
-        )
+        _install(go, work, environment)
     if not (target / "helm").is_file():
         raise StackError("go ended well and left no helm", f"look into {target}")
+
+
+def _install(go: str, work: Path, environment: Mapping[str, str]) -> None:
+    """Build it; what was downloaded and compiled before a failure is not lost for the next try."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            run(
+                ["nice", "-n", "19", go, "install", f"helm.sh/helm/v3/cmd/helm@v{HELM_VERSION}"],
+                what=f"building Helm {HELM_VERSION} with Go",
+                hint="check the network and GOPROXY; Go 1.24 or newer is needed (`go version`)",
+                folder=work,
+                environment=environment,
+            )
+        except StackError as error:
+            if not tries_left:
+                raise
+            say(f"{error.what}\ntrying again")
+        else:
+            return
 
 
 def _fetch_go(work: Path) -> Path:
