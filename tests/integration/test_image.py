@@ -23,10 +23,11 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in line.split()[:-1]:
             copy(REPOSITORY / name, folder / "source" / name)
     made, _ = wheel(folder / "source", os.environ["PATH"])
-    (options,) = re.findall(r"/opt/headrace/bin/pip install (.*) /wheel/\*\.whl", DOCKERFILE)
+    (options,) = re.findall(r'/opt/headrace/bin/pip install (.*) "\$\(echo /wheel/\*\.whl\)\$EXTRAS"', DOCKERFILE)
+    (extras,) = re.findall(r"^ARG EXTRAS=(.*)$", DOCKERFILE, re.MULTILINE)
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     kept = [option for option in options.split() if option != "--no-cache-dir"]
-    subprocess.run([folder / "venv" / "bin" / "pip", "install", "--quiet", *kept, made], check=True, timeout=400)
+    subprocess.run([folder / "venv" / "bin" / "pip", "install", "--quiet", *kept, f"{made}{extras}"], check=True, timeout=400)
     return folder / "venv" / "bin"
 
 
