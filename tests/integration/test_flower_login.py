@@ -14,7 +14,7 @@ import pytest
 from tests.plugins.fix_headrace import REPOSITORY, Cluster
 from tests.plugins.fix_servers import free_ports
 
-LOGIN = "ann:p#s:word"
+LOGIN = "admin:p#s:word"
 
 
 @pytest.fixture
@@ -57,6 +57,6 @@ def answer(url: str, login: str = "") -> int:
 def test_flower_lets_nobody_in_without_the_login(flower: str) -> None:
     for page in ("/workers", "/tasks", "/broker", "/api/workers"):
         assert answer(flower + page) == 401, page
-        assert answer(flower + page, "ann:word") == 401, page
+        assert answer(flower + page, "admin:word") == 401, page
     assert answer(flower + "/workers", LOGIN) == 200
     assert answer(flower + "/healthcheck") == 200

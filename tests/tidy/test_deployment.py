@@ -381,11 +381,11 @@ def flower_config(login: Path) -> Any:
 
 
 def test_flower_asks_for_the_login_in_its_file(tmp_path: Path) -> None:
-    (tmp_path / "login").write_text("ann:p#s:word\n")
-    assert flower_config(tmp_path / "login") == ["ann:p#s:word"]
+    (tmp_path / "login").write_text("admin:p#s:word\n")
+    assert flower_config(tmp_path / "login") == ["admin:p#s:word"]
 
 
-@pytest.mark.parametrize("text", ["", "\n", "ann", "ann:", ":word", None])
+@pytest.mark.parametrize("text", ["", "\n", "admin", "admin:", ":word", None])
 def test_flower_does_not_start_without_a_login(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "login").write_text(text)

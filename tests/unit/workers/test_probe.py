@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import InvalidJob
+from shared.errors import InvalidJob, Unavailable
 from shared.runtime import liveness
 from shared.runtime.liveness import Heart, examine
 from workers import probe
+from workers.binlog.tenure import Tenure
 
 ROOT = Path(__file__).parents[3]
 
@@ -113,6 +114,14 @@ def test_a_folder_that_cannot_be_is_an_error_that_names_the_variable(tmp_path: P
     with pytest.raises(InvalidJob) as caught:
         Heart(tmp_path / "file", "loop", 60).beat()
     assert caught.value.path == liveness.VARIABLE
+
+
+def test_a_folder_that_a_leader_cannot_write_does_not_end_its_job_for_good(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    tenure = Tenure.__new__(Tenure)
+    tenure._heart = Heart(tmp_path / "file", "tenure", 60)
+    with pytest.raises(Unavailable):
+        tenure._beat()
 
 
 def test_the_probe_answers_by_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
