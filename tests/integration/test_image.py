@@ -27,7 +27,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (extras,) = re.findall(r"^ARG EXTRAS=(.*)$", DOCKERFILE, re.MULTILINE)
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     kept = [option for option in options.split() if option != "--no-cache-dir"]
-    subprocess.run([folder / "venv" / "bin" / "pip", "install", "--quiet", *kept, f"{made}{extras}"], check=True, timeout=400)
+    subprocess.run(
+        [folder / "venv" / "bin" / "pip", "install", "--quiet", *kept, f"{made}{extras}"], check=True, timeout=400
+    )
     return folder / "venv" / "bin"
 
 
