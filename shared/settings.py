@@ -52,6 +52,9 @@ class Settings(BaseModel):
     sink_buffer_mb: Annotated[int, Field(ge=1, le=2000)] = 64
     """Bound of a producer's send buffer."""
 
+    liveness_dir: Path | None = None
+    """Folder in which the loops of a worker keep their signs of life for `python -m workers.probe`; none for no signs."""
+
     codec: Annotated[str, Field(pattern="^(native|python)?$")] = ""
     """Which codec moves the rows: `native` (Rust) or `python`; empty for the native one if it was built here."""
 

@@ -1,3 +1,8 @@
 """Registers the test plugins; fixtures live in tests/plugins, never here."""
 
-pytest_plugins = ["tests.plugins.fix_servers", "tests.plugins.fix_headrace", "tests.plugins.fix_alikafka"]
+pytest_plugins = [
+    "tests.plugins.fix_servers",
+    "tests.plugins.fix_headrace",
+    "tests.plugins.fix_alikafka",
+    "tests.plugins.fix_helm",
+]

@@ -24,7 +24,9 @@ _INTEGERS = {
 }
 _PLAIN = {"float": "FLOAT", "double": "DOUBLE", "year": "SMALLINT", "json": "JSON"}
 # TIME goes from -838:59:59 to 838:59:59, DuckDB's TIME from 0 to 24 h.
-_TEXTS = frozenset(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "time"))
+_TEXTS = frozenset(
+    ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "time", "uuid", "inet4", "inet6")
+)
 _BYTES = frozenset(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"))
 _SHAPES = frozenset(
     [

@@ -20,6 +20,7 @@ _FIXED: Mapping[str, str] = {
     "enum": "STRING",
     "json": "STRING",
     "vector": "ARRAY<FLOAT>",
+    **dict.fromkeys(("uuid", "inet4", "inet6"), "STRING"),
     **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"), "STRING"),
     **dict.fromkeys(
         (

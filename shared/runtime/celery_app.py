@@ -6,9 +6,12 @@ retries or stores results; what matters is that no call waits for ever and that 
 
 from __future__ import annotations
 
-from celery import Celery
+from typing import Any
+
+from celery import Celery, bootsteps
 
 from shared.model.orders import SNAPSHOT_QUEUE
+from shared.runtime.liveness import Heart
 from shared.settings import Settings
 
 
@@ -44,3 +47,31 @@ def make_app(settings: Settings) -> Celery:
         },
     )
     return app
+
+
+#: How often a worker's event loop touches its file.
+_BEAT_SECONDS = 5.0
+
+#: A worker that has lost Redis looks for it in a loop of Celery's that tells nobody that it turns.
+_REDIS_AWAY_SECONDS = 3600.0
+
+
+def beat_in_loop(app: Celery, heart: Heart) -> None:
+    """Has the event loop of a worker show that it turns; from the moment that the worker takes tasks."""
+
+    class Liveness(bootsteps.StartStopStep):  # type: ignore[misc]
+        """Started whenever Redis was found, stopped whenever it was lost."""
+
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+        _started = False
+
+        def start(self, consumer: Any) -> None:
+            self._started = True
+            heart.beat()
+            consumer.timer.call_repeatedly(_BEAT_SECONDS, heart.beat)  # Celery cancels it when Redis is lost
+
+        def stop(self, consumer: Any) -> None:  # noqa: ARG002 - Celery's signature
+            if self._started:
+                heart.wait(_REDIS_AWAY_SECONDS)
+
+    app.steps["consumer"].add(Liveness)

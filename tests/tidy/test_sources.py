@@ -14,7 +14,7 @@ LINES_MAX = 400
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "manager", "misc"}
 
 #: Started by name, never imported.
-ENTRY_POINTS = {"workers.app", "workers.binlog.__main__", "scheduler.__main__"}
+ENTRY_POINTS = {"workers.app", "workers.probe", "workers.binlog.__main__", "scheduler.__main__"}
 #: Twins of the adapters, which ship for the simulation.
 TWINS = "shared.adapters.memory"
 

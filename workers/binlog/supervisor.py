@@ -20,6 +20,7 @@ from shared.errors import Transient, Unavailable
 from shared.machines.backoff import Backoff
 from shared.model.job import Desire, Wanted
 from shared.runtime import connections, logs
+from shared.runtime.liveness import LOOP_SECONDS, Heart
 from shared.settings import Settings
 
 LOG = logs.get("headrace.binlog")
@@ -76,23 +77,26 @@ class Supervisor:
         """
         client = redis_client.connect(self.settings.redis_url.get_secret_value())
         leases = Leases(client, self.name, self.settings.lease_seconds)
+        heart = Heart(self.settings.liveness_dir, "supervisor", LOOP_SECONDS)
         LOG.info("binlog_worker_starts", worker=self.name, registry=self.settings.registry_topic)
         with connections.open_registry(self.settings) as registry:
             try:
                 while not self.stop.is_set():
-                    self._round(registry, leases)
+                    self._round(registry, leases, heart)
                     self.stop.wait(_ROUND_SECONDS)
             finally:
                 self._stop_children(leases)
 
-    def _round(self, registry: Registry, leases: Leases) -> None:
+    def _round(self, registry: Registry, leases: Leases, heart: Heart) -> None:
         try:
             registry.refresh(to_end=False)
         except Transient as error:
             LOG.warning("registry_unavailable", reason=error.message)
         now = clock.monotonic_seconds()
         self._reap(leases, now)
+        heart.beat()
         for job in registry.wanted.values():
+            heart.beat()  # while Redis is away, each job costs seconds
             self._care(job, registry, leases, now)
 
     def _care(self, job: Wanted, registry: Registry, leases: Leases, now: float) -> None:

@@ -18,12 +18,13 @@ from shared.adapters.redis import progress
 from shared.adapters.redis.lease import Leases
 from shared.adapters.redis.mail import LeaderMail
 from shared.codec import key_reader
-from shared.errors import Superseded, Unavailable
+from shared.errors import InvalidJob, Superseded, Unavailable
 from shared.machines.ledger import summary
 from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, Answer, GaveUp, Question, chunks_to_json
 from shared.model.schema import TableId
 from shared.runtime import connections, logs
 from shared.runtime.celery_app import make_app
+from shared.runtime.liveness import WORK_SECONDS, Heart
 from workers.binlog.leader import Leader
 from workers.binlog.opening import JobContext, Opened, open_tenure
 from workers.binlog.ports import Policy, Ports
@@ -124,6 +125,7 @@ class Tenure:
         self._redis = redis_client.connect(self._url)
         self._leases = Leases(self._redis, holder, context.settings.lease_seconds)
         self._wake = threading.Event()
+        self._heart = Heart(context.settings.liveness_dir, f"tenure-{context.wanted.id}", WORK_SECONDS)
         self._target = f"{context.spec.source.hostname}:{context.spec.source.port}"
         self._renewed = 0.0
         self._published = 0.0
@@ -134,6 +136,7 @@ class Tenure:
         Raises:
             HeadraceError: the tenure ended in an error.
         """
+        self._beat()
         opened = open_tenure(self._context, self._leases, self._wake)
         name = self._context.wanted.name
         LOG.info("tenure_begins", job=name, epoch=opened.ledger.epoch, server_id=opened.server_id, codec=self._codec)
@@ -154,12 +157,20 @@ class Tenure:
     def _lead(self, leader: Leader, opened: Opened) -> None:
         while not self._stopped():
             now = clock.monotonic_seconds()
+            self._beat()
             worked = leader.step(now)
             self._renew(now, opened.server_id)
             self._publish(now, leader, opened)
             if not worked:
                 self._wake.wait(_IDLE_SECONDS)
                 self._wake.clear()
+
+    def _beat(self) -> None:
+        """A folder that cannot be written is this machine's fault and no reason to end the job for good."""
+        try:
+            self._heart.beat()
+        except InvalidJob as error:
+            raise Unavailable(error.message, error.hint) from None
 
     def _renew(self, now: float, server_id: int) -> None:
         """Progress renews the lease: a leader that hangs loses it."""

@@ -25,6 +25,7 @@ from shared.model.job import state_topic
 from shared.model.orders import AskSplit, SplitTable
 from shared.model.schema import TableId
 from shared.runtime import connections, logs
+from shared.runtime.liveness import WORK_SECONDS, Heart
 from shared.settings import Settings
 from workers.snapshot.attempt import Outcome, attempt_chunks
 from workers.snapshot.desk import RedisDesk
@@ -59,6 +60,10 @@ class Office:
     _registry: Registry | None = None
     _spares: dict[str, Future[UpsertSink]] = field(default_factory=dict)
     _opener: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "open-sink"))
+    _heart: Heart = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._heart = Heart(self.settings.liveness_dir, "attempt", WORK_SECONDS)
 
     def read_chunks(self, job: str, job_id: str, chunks: tuple[ChunkId, ...]) -> Outcome:
         """Makes one attempt at some chunks.
@@ -66,21 +71,11 @@ class Office:
         Raises:
             HeadraceError: the attempt failed; the leader was told.
         """
-        with self._reported(job):
-            spec = self._spec(job, job_id)
-            sink = self._take_sink(spec, job_id)
-        attempt = sink.transactional_id
-        target = connections.mysql_target(spec)
-        reader = ChunkReader(target, self.codec, connections.format_options(spec), f"chunk {named(chunks)}")
-        try:
-            with sink, RedisDesk(self._mail(job), attempt) as desk:
-                try:
-                    return self._run(chunks, sink, desk, reader, (spec, job_id))
-                except HeadraceError as error:
-                    desk.gave_up(error)
-                    raise
-        finally:
-            reader.close()
+        with self._heart:
+            with self._reported(job):
+                spec = self._spec(job, job_id)
+                sink = self._take_sink(spec, job_id)
+            return self._attempt(spec, job, job_id, chunks, sink)
 
     def split(self, job: str, job_id: str, table: TableId) -> int:
         """Looks for a table's bounds if the leader wants them; returns how many it reported.
@@ -88,10 +83,10 @@ class Office:
         Raises:
             HeadraceError: the splitter failed; the leader was told.
         """
-        with self._reported(job):
+        with self._heart, self._reported(job):
             spec = self._spec(job, job_id)
         attempt = f"split.{_fresh()}"
-        with RedisDesk(self._mail(job), attempt) as desk:
+        with self._heart, RedisDesk(self._mail(job), attempt) as desk:
             try:
                 desk.ask(AskSplit(table, attempt, self.worker))
                 while (answer := desk.answer(attempt)) is None:
@@ -105,9 +100,23 @@ class Office:
         found = 0
         with Session(connections.mysql_target(spec), f"split {order.table.id}") as session:
             for bounds in split_table(session, order):
+                self._heart.beat()
                 desk.ask(bounds)
                 found += len(bounds.bounds)
         return found
+
+    def _attempt(self, spec: JobSpec, job: str, job_id: str, chunks: tuple[ChunkId, ...], sink: UpsertSink) -> Outcome:
+        target = connections.mysql_target(spec)
+        reader = ChunkReader(target, self.codec, connections.format_options(spec), f"chunk {named(chunks)}")
+        try:
+            with sink, RedisDesk(self._mail(job), sink.transactional_id) as desk:
+                try:
+                    return self._run(chunks, sink, desk, reader, (spec, job_id))
+                except HeadraceError as error:
+                    desk.gave_up(error)
+                    raise
+        finally:
+            reader.close()
 
     def _run(
         self,
@@ -119,6 +128,7 @@ class Office:
     ) -> Outcome:
         steps = attempt_chunks(chunks, self.worker, sink, desk, reader)
         while True:
+            self._heart.beat()
             try:
                 next(steps)
             except StopIteration as end:
