@@ -106,6 +106,9 @@ def console(cluster: Cluster, mysql_server) -> Iterator[Cluster]:
     cluster.submit(job(r"order_dw.\.*", sink="  sink.topic.partitions: 3"), "orders")
     cluster.wait("the snapshot", lambda: streaming(cluster, "orders"))
     yield cluster
+    # Other tests copy tables of the same names.
+    done = cluster.cli("cancel", "orders", "--yes", "--delete-topics")
+    assert done.returncode == 0, done.stdout + done.stderr
     execute(mysql_server, "DROP DATABASE order_dw")
 
 
