@@ -15,10 +15,11 @@ from shared.errors import PreflightFailed, Unavailable
 
 @click.command()
 @options.job_file
+@options.name
 @options.variables
 @options.as_json
 @click.pass_obj
-def check(access: Access, file: str, variables: tuple[str, ...], json: bool) -> int:
+def check(access: Access, file: str, name: str | None, variables: tuple[str, ...], json: bool) -> int:
     """Try a job file on its servers, and create nothing.
 
     Reads JOB.yaml (`-` is stdin), resolves its placeholders, asks MySQL and Kafka for all that the job needs, and prints
@@ -30,7 +31,7 @@ def check(access: Access, file: str, variables: tuple[str, ...], json: bool) -> 
       scheduler check job.yaml --var password=secret
     """
     output = Output(json=json)
-    draft = read_draft(access, file, None, variables)
+    draft = read_draft(access, file, name, variables)
     with output.busy("Asking MySQL and Kafka"), access.jobs() as jobs:
         report = examine(access, jobs, draft)
     if json:

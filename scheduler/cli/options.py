@@ -19,6 +19,8 @@ variables = click.option(
     "HEADRACE_VARS_DIR. Workers never see it: they need the variable or the file themselves.",
 )
 
+name = click.option("--name", metavar="NAME", help="Name of the job; else pipeline.name, else the name of the file.")
+
 job_file = click.argument("file", metavar="JOB.yaml", type=click.Path(allow_dash=True))
 
 job = click.argument("job", metavar="JOB")

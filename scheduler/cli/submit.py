@@ -23,7 +23,7 @@ from shared.model.job import Desire, Wanted
 
 @click.command()
 @options.job_file
-@click.option("--name", metavar="NAME", help="Name of the job; else pipeline.name, else the name of the file.")
+@options.name
 @options.variables
 @click.option("--wait", is_flag=True, help="Stay until the snapshot is complete and the job is close behind MySQL.")
 @options.as_json

@@ -40,18 +40,18 @@ def test_the_name_is_that_of_the_option_else_of_the_file(world: FakeWorld, tmp_p
     assert {wanted.file for wanted in world.records.written} == {"My Job.yaml"}
 
 
-def test_stdin_has_no_name_of_its_own(world: FakeWorld) -> None:
-    done = world.run("submit", "-")
+@pytest.mark.parametrize("verb", ["submit", "check"])
+def test_stdin_has_no_name_of_its_own(world: FakeWorld, verb: str) -> None:
+    done = world.run(verb, "-")
     assert done.exit_code == 2
     assert "pipeline.name: The job has no name." in done.stderr
     assert "--name NAME" in done.stderr
+    assert "has no name" not in world.run(verb, "-", "--name", "x", stdin=JOB).stderr
 
 
 @pytest.mark.parametrize("verb", ["submit", "check"])
 def test_a_secret_in_clear_text_is_refused_and_not_shown(world: FakeWorld, verb: str) -> None:
-    done = world.run(
-        verb, "-", *(["--name", "x"] if verb == "submit" else []), stdin=JOB.replace("#{password}", "hunter2")
-    )
+    done = world.run(verb, "-", "--name", "x", stdin=JOB.replace("#{password}", "hunter2"))
     assert done.exit_code == 2
     assert "source.password: A secret stands in clear text" in done.stderr
     assert "#{password}" in done.stderr
