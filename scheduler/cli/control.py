@@ -19,11 +19,11 @@ from shared.model.job import Desire, End, Wanted
 from shared.model.topic import TopicMaker
 
 #: A worker sees a new wish within a second, and a takeover lasts a few; later than this, none is there.
-_EFFECT_SECONDS = 20.0
+EFFECT_SECONDS = 20.0
 
 _LOOK_SECONDS = 0.5
 
-_NO_WORKER = "It takes effect when a binlog worker runs: start `python -m workers.binlog`."
+NO_WORKER = "It takes effect when a binlog worker runs: start `python -m workers.binlog`."
 
 
 @click.command()
@@ -37,15 +37,15 @@ def pause(access: Access, job: str) -> int:
     """
     output = Output(json=False)
     with access.jobs() as jobs:
-        wanted = _alive(jobs, job)
+        wanted = alive(jobs, job)
         if wanted.desire is Desire.PAUSED:
             output.show(f"Job {job} is paused already.")
             return Exit.OK
         wanted = _wish(jobs, wanted, Desire.PAUSED)
-        if _await(access, jobs, lambda: _leader(access, wanted) == "", output):
+        if awaited(access, jobs, lambda: _leader(access, wanted) == "", output):
             output.show(f"Job {job} is paused; scheduler resume {job} goes on from there.")
         else:
-            output.show(f"Job {job} shall pause, and its leader has not left after {_EFFECT_SECONDS:.0f} s.")
+            output.show(f"Job {job} shall pause, and its leader has not left after {EFFECT_SECONDS:.0f} s.")
             output.note(f"Look again with scheduler status {job}.")
     return Exit.OK
 
@@ -57,14 +57,14 @@ def resume(access: Access, job: str) -> int:
     """Let JOB go on: after a pause, or after a failure that you have mended."""
     output = Output(json=False)
     with access.jobs() as jobs:
-        wanted = _alive(jobs, job)
+        wanted = alive(jobs, job)
         if wanted.desire is Desire.RUNNING and jobs.outcome(wanted) is None:
             output.show(f"Job {job} runs already.")
             return Exit.OK
         wanted = _wish(jobs, wanted, Desire.RUNNING)
-        if not _await(access, jobs, _Back(access, jobs, wanted), output):
-            output.show(f"Job {job} shall run, and nobody leads it after {_EFFECT_SECONDS:.0f} s.")
-            output.note(_NO_WORKER)
+        if not awaited(access, jobs, _Back(access, jobs, wanted), output):
+            output.show(f"Job {job} shall run, and nobody leads it after {EFFECT_SECONDS:.0f} s.")
+            output.note(NO_WORKER)
             return Exit.OK
         return _tell_failure(jobs, wanted, output) or _say(output, f"Job {job} runs again.")
 
@@ -97,7 +97,7 @@ def cancel(access: Access, job: str, delete_topics: bool, yes: bool) -> int:
             return Exit.OK
         if wanted.desire is not Desire.CANCELLED or jobs.outcome(wanted) is not None:
             wanted = _wish(jobs, wanted, Desire.CANCELLED)
-        if not _await(access, jobs, lambda: jobs.outcome(wanted) is not None, output):
+        if not awaited(access, jobs, lambda: jobs.outcome(wanted) is not None, output):
             return _not_cancelled(job, doomed.topics, output)
         if code := _tell_failure(jobs, wanted, output):
             return code
@@ -108,7 +108,12 @@ def cancel(access: Access, job: str, delete_topics: bool, yes: bool) -> int:
     return Exit.OK
 
 
-def _alive(jobs: Jobs, name: str) -> Wanted:
+def alive(jobs: Jobs, name: str) -> Wanted:
+    """The job, unless it is cancelled.
+
+    Raises:
+        InvalidJob: there is no such job, or it is over.
+    """
     wanted = jobs.get(name)
     if wanted.desire is Desire.CANCELLED:
         done = "is cancelled" if jobs.is_over(wanted) else "is being cancelled"
@@ -123,9 +128,9 @@ def _wish(jobs: Jobs, wanted: Wanted, desire: Desire) -> Wanted:
     return changed
 
 
-def _await(access: Access, jobs: Jobs, reached: Callable[[], bool], output: Output) -> bool:
+def awaited(access: Access, jobs: Jobs, reached: Callable[[], bool], output: Output) -> bool:
     """True as soon as it is reached, False when it was not in time or nobody can tell."""
-    deadline = access.monotonic() + _EFFECT_SECONDS
+    deadline = access.monotonic() + EFFECT_SECONDS
     while True:
         jobs.refresh(to_end=False)
         try:
@@ -201,8 +206,8 @@ def _confirmed(job: str, topics: list[str]) -> bool:
 
 
 def _not_cancelled(job: str, topics: list[str], output: Output) -> int:
-    output.show(f"Job {job} shall end, and no binlog worker has ended it after {_EFFECT_SECONDS:.0f} s.")
-    output.note(_NO_WORKER)
+    output.show(f"Job {job} shall end, and no binlog worker has ended it after {EFFECT_SECONDS:.0f} s.")
+    output.note(NO_WORKER)
     if not topics:
         return Exit.OK
     output.note(

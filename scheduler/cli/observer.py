@@ -11,8 +11,12 @@ from scheduler.cli.access import Access, Stored
 from scheduler.cli.jobs import Jobs
 from scheduler.cli.picture import Origin, Picture, complete
 from scheduler.cli.stored import figures
+from scheduler.cli.views import duration_text
 from shared.errors import HeadraceError, Unavailable
 from shared.model.job import Wanted
+
+#: A job whose lag grows is warned of when its binlogs will be gone within this time.
+_WARN_SECONDS = 24 * 3600
 
 #: After a look in vain (Redis is down, or a state topic is not readable) the next one waits this long.
 _PAUSE_SECONDS = 5.0
@@ -35,7 +39,7 @@ class Observer:
             return Picture(wanted, outcome, "", complete(None), Origin.NONE)
         leader, live, notes = self._live(wanted)
         if live is not None:
-            return Picture(wanted, outcome, leader, complete(live), Origin.LIVE, _worker_notes(live))
+            return Picture(wanted, outcome, leader, complete(live), Origin.LIVE, _live_notes(live))
         stored, note = self._from_topic(wanted)
         notes += (note,) if note else ()
         origin = Origin.NONE if stored is None else Origin.STORED
@@ -77,7 +81,29 @@ class Observer:
         return (figures(state), "") if state else (None, "")
 
 
-def _worker_notes(live: dict[str, Any]) -> tuple[str, ...]:
+def _live_notes(live: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(note for note in (_worker_note(live), _throttle_note(live), _retention_note(live)) if note)
+
+
+def _worker_note(live: dict[str, Any]) -> str:
     """What a snapshot worker complained about: the job goes on as far as others do its work."""
     error = live.get("worker_error")
-    return (f"A snapshot worker fails with {error['name']}: {error['message']} Hint: {error['hint']}",) if error else ()
+    return f"A snapshot worker fails with {error['name']}: {error['message']} Hint: {error['hint']}" if error else ""
+
+
+def _throttle_note(live: dict[str, Any]) -> str:
+    waits = (live.get("throttle") or {}).get("waits")
+    return f"The snapshot is throttled: {waits}. Change limits with scheduler throttle." if waits else ""
+
+
+def _retention_note(live: dict[str, Any]) -> str:
+    """Said while there is time: binlogs that the server deletes before they are read are lost to the job."""
+    binlog, lag = live.get("binlog") or {}, live.get("lag_seconds") or 0.0
+    kept, lost = binlog.get("kept_seconds"), binlog.get("lost_in_seconds")
+    if kept is None or (lag < kept / 2 and (lost is None or lost > _WARN_SECONDS)):
+        return ""
+    when = "" if lost is None else f" At this pace it loses changes in {duration_text(lost)}."
+    return (
+        f"The job is {duration_text(lag)} behind, and the server keeps binlogs for {duration_text(kept)}.{when}"
+        " Raise binlog_expire_logs_seconds until it has caught up."
+    )

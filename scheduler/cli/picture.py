@@ -31,6 +31,9 @@ _NOTHING: Mapping[str, Any] = {
     "held_events": None,
     "updated_at": None,
     "mysql": None,
+    "throttle": None,
+    "snapshot_seconds_left": None,
+    "binlog": None,
     "codec": None,
     "tables": [],
 }

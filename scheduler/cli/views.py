@@ -78,7 +78,10 @@ def job_view(picture: Picture) -> RenderableType:
         ("leader", f"{leader_text(picture)}, epoch {figures['epoch']}" if picture.leader else leader_text(picture)),
         ("lag", lag_text(figures)),
         ("position", Text(figures["position"] or _NONE, overflow="fold")),
-        ("snapshot", f"{_rows_text(figures)} rows{_mark(picture)}, {_chunks_text(figures)} chunks"),
+        ("snapshot", f"{_rows_text(figures)} rows{_mark(picture)}, {_chunks_text(figures)} chunks{_end_text(figures)}"),
+        ("throttle", _throttle_text(figures["throttle"])),
+        ("binlog", _binlog_text(figures["binlog"])),
+        ("cost", cost_text(figures["mysql"])),
     ):
         head.add_row(Text(label, style="bold"), value)
     table = _table("TABLE", "TOPIC", "STATE", ">ROWS", ">CHUNKS")
@@ -178,6 +181,56 @@ def lag_text(figures: Mapping[str, Any]) -> str:
     parts = [] if seconds is None else [f"{seconds:.1f} s"]
     parts += [] if size is None else [bytes_text(size)]
     return " / ".join(parts) or _NONE
+
+
+def limits_view(job: str, throttle: Mapping[str, Any]) -> RenderableType:
+    """The limits in force, and what waits for them."""
+    limits, changed = throttle["limits"], throttle["changed"]
+    if not limits:
+        return Text(f"Job {job} has no limits.")
+    table = _table("LIMIT", ">VALUE", "FROM")
+    for name, value in limits.items():
+        table.add_row(name, limit_text(name, value), "scheduler throttle" if name in changed else "job file")
+    waits = throttle["waits"]
+    return Group(table, Text(f"The snapshot waits: {waits}.", style="yellow")) if waits else table
+
+
+def limit_text(name: str, value: Any) -> str:
+    """A limit as people write it."""
+    if isinstance(value, list):
+        return ", ".join(value)
+    if name == "bytes-per-second":
+        return bytes_text(value)
+    return f"{value:g} s" if name.endswith("lag") else f"{value:,}"
+
+
+def cost_text(mysql: Mapping[str, Any] | None) -> str:
+    """What the job takes of MySQL now, and has taken since its leader began."""
+    if mysql is None:
+        return _NONE
+    parts = [f"{mysql['connections']} connections", f"{mysql['queries']:,} queries of the leader"]
+    if "rows" in mysql:
+        parts.append(f"{mysql['rows']:,} rows read ({bytes_text(mysql['bytes'])})")
+    return ", ".join(parts)
+
+
+def _throttle_text(throttle: Mapping[str, Any] | None) -> str:
+    if throttle is None:
+        return _NONE
+    limits = ", ".join(f"{name} {limit_text(name, value)}" for name, value in throttle["limits"].items())
+    return (limits or "no limits") + (f"; waits: {throttle['waits']}" if throttle["waits"] else "")
+
+
+def _binlog_text(binlog: Mapping[str, Any] | None) -> str:
+    if binlog is None:
+        return _NONE
+    kept = binlog["kept_seconds"]
+    return "kept without an end" if kept is None else f"kept for {duration_text(kept)} by the server"
+
+
+def _end_text(figures: Mapping[str, Any]) -> str:
+    left = figures["snapshot_seconds_left"]
+    return "" if left is None else f", ends in about {duration_text(left)}"
 
 
 def bytes_text(size: int) -> str:

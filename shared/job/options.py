@@ -16,12 +16,14 @@ from datetime import timedelta
 
 from shared.job.values import (
     Reader,
+    addresses,
     cleanup_policy,
     duration,
     filled,
     flag,
     one_of,
     server_ids,
+    size,
     text,
     whole,
 )
@@ -96,6 +98,15 @@ _REMOVE = "Remove the line."
 _ONLY_FALSE = one_of("false", reason="`true` is not supported yet: remove the line.")
 _MILLISECOND, _DAY = timedelta(milliseconds=1), timedelta(days=1)
 
+#: Limits on what the snapshot takes of MySQL; `scheduler throttle` changes them while the job runs.
+THROTTLE = (
+    _supported("throttle.rows-per-second", "throttle.rows_per_second", whole(1, 10**9)),
+    _supported("throttle.bytes-per-second", "throttle.bytes_per_second", size(1024, 2**40)),
+    _supported("throttle.max-threads-running", "throttle.max_threads_running", whole(1, 100_000)),
+    _supported("throttle.max-replica-lag", "throttle.max_replica_lag", duration(timedelta(seconds=1), _DAY)),
+    _supported("throttle.replicas", "throttle.replicas", addresses(3306)),
+)
+
 _SOURCE = (
     Option("type", one_of("mysql", reason="MySQL is the only source."), required=True),
     _supported("name", "name", default="MySQL Source"),
@@ -116,6 +127,7 @@ _SOURCE = (
         duration(250 * _MILLISECOND, timedelta(hours=1)),
         "30s",
     ),
+    *THROTTLE,
     *_accepted("connect.max-retries", read=whole(1, 1_000_000)),
     *_accepted("heartbeat.interval", read=duration(timedelta(0), _DAY)),
     Option(

@@ -20,6 +20,7 @@ from shared.job.patterns import TablePatterns, select
 from shared.job.routing import RouteMode, RouteRule, route
 from shared.job.values import ServerIdRange
 from shared.model.schema import TableId
+from shared.model.throttle import Limits
 
 
 class FieldsInclude(StrEnum):
@@ -59,6 +60,7 @@ class SourceSpec(_Record):
     chunk_rows: int
     treat_tinyint1_as_boolean: bool
     connect_timeout: timedelta
+    throttle: Limits = Limits()
 
 
 class AliyunSpec(_Record):

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
+from shared.model.throttle import Address
+
 SERVER_ID_MAX = 2**32 - 1
 
 _UNITS: dict[str, timedelta] = {
@@ -24,6 +26,14 @@ _UNITS: dict[str, timedelta] = {
     **dict.fromkeys(("", "ms", "milli", "millis", "millisecond", "milliseconds"), timedelta(milliseconds=1)),
     **dict.fromkeys(("µs", "micro", "micros", "microsecond", "microseconds"), timedelta(microseconds=1)),
 }
+_SIZES: dict[str, int] = {
+    **dict.fromkeys(("", "b", "byte", "bytes"), 1),
+    **dict.fromkeys(("k", "kb", "kib"), 2**10),
+    **dict.fromkeys(("m", "mb", "mib"), 2**20),
+    **dict.fromkeys(("g", "gb", "gib"), 2**30),
+}
+_FLINK_SIZE = re.compile(r"([0-9]{1,15})\s*([a-z]*)")
+_ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _FLINK_DURATION = re.compile(r"(\d{1,15})\s*([a-zµ]*)")
 _ISO_DURATION = re.compile(
     r"P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?",
@@ -158,6 +168,38 @@ def server_ids(value: str) -> ServerIdRange:
         return ServerIdRange(low, high)
     except ValueError:
         raise Unreadable(expected, f"Ids go from 1 to {SERVER_ID_MAX}, and the lower one comes first.") from None
+
+
+def size(low: int, high: int) -> Reader:
+    """A reader of numbers of bytes in Flink's spelling: `512kb`, `64 mb`; a bare number is in bytes, a unit is 1024 times
+    the one below.
+    """
+
+    def read(value: str) -> int:
+        match = _FLINK_SIZE.fullmatch(value.strip().lower())
+        factor = _SIZES.get(match[2]) if match else None
+        found = int(match[1]) * factor if match and factor else -1
+        if not low <= found <= high:
+            raise Unreadable("a number of bytes such as `512kb` or `64 mb`", f"It goes from {low} to {high} bytes.")
+        return found
+
+    return read
+
+
+def addresses(default_port: int) -> Reader:
+    """A reader of servers, `host` or `host:port`, separated by commas."""
+
+    def read(value: str) -> tuple[Address, ...]:
+        found = []
+        for part in value.split(","):
+            match = _ADDRESS.fullmatch(part.strip())
+            port = int(match[2] or default_port) if match else 0
+            if match is None or not 1 <= port <= 65535:
+                raise Unreadable("servers such as `replica1:3306, replica2:3306`")
+            found.append(Address(match[1], port))
+        return tuple(found)
+
+    return read
 
 
 def cleanup_policy(value: str) -> str:

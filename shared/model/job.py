@@ -6,7 +6,8 @@ only for the revision that it names, so that `resume` clears a failure without t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -33,7 +34,8 @@ class Wanted:
     """A submitted job. `text` is the job file with its placeholders; it never holds a secret.
 
     `id` is new with each submission, so that a job that is submitted again after a cancel starts from nothing.
-    `revision` grows with every change of `desire`.
+    `revision` grows with every change of `desire`. `throttle` holds what `scheduler throttle` has changed: options of
+    `source.throttle` and their texts.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Wanted:
     desire: Desire
     revision: int
     submitted_at: str
+    throttle: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Outcome:
 def encode_wanted(wanted: Wanted) -> tuple[bytes, bytes]:
     """Key and value of the user's record."""
     body = {name: getattr(wanted, name) for name in ("id", "text", "file", "desire", "revision", "submitted_at")}
+    if wanted.throttle:
+        body["throttle"] = dict(wanted.throttle)
     return orjson.dumps(["job", wanted.name]), orjson.dumps({"v": 1, **body})
 
 

@@ -17,6 +17,7 @@ from shared.model.change import ChunkKey
 from shared.model.chunk import ChunkId, KeyRange, bound_from_json, bound_to_json
 from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId, table_from_json, table_to_json
+from shared.model.throttle import FULL_SPEED, Pace
 
 VERSION = 1
 
@@ -46,7 +47,7 @@ class AskSplit:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The attempt is alive and has read so many rows. Bytes are no longer counted; older leaders want the field."""
+    """The attempt is alive and has read so many rows and bytes."""
 
     attempt: str
     rows: int
@@ -92,6 +93,7 @@ class ReadChunks:
     attempt: str
     low: GtidSet
     granted: tuple[Granted, ...]
+    pace: Pace = FULL_SPEED
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,10 @@ def encode(message: Question | Answer) -> bytes:
         case Bounds(table, _, after, bounds, finished):
             body |= {"table": list(table), "after": bound_to_json(after), "finished": finished}
             body |= {"bounds": [bound_to_json(bound) for bound in bounds]}
-        case ReadChunks(_, low, granted):
+        case ReadChunks(_, low, granted, pace):
             body |= {"low": str(low), "granted": [_granted_to_json(one) for one in granted]}
+            if pace != FULL_SPEED:
+                body |= {"pace": [pace.rows_per_second, pace.bytes_per_second]}
         case SplitTable(_, schema, after, rows, estimate):
             body |= {"table": table_to_json(schema), "after": bound_to_json(after)}
             body |= {"chunk_rows": rows, "rows_estimate": estimate}
@@ -211,7 +215,8 @@ def _decode(kind: str, attempt: str, body: dict[str, Any]) -> Question | Answer:
             )
         case "ReadChunks":
             granted = tuple(_granted_from_json(one) for one in body["granted"])
-            return ReadChunks(attempt, GtidSet.parse(body["low"]), granted)
+            rows, size = body.get("pace", (0, 0))
+            return ReadChunks(attempt, GtidSet.parse(body["low"]), granted, Pace(float(rows), float(size)))
         case "SplitTable":
             after, schema = bound_from_json(body["after"]), table_from_json(body["table"])
             return SplitTable(attempt, schema, after, int(body["chunk_rows"]), int(body["rows_estimate"]))

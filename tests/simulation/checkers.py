@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.adapters.memory.mysql import key_bytes, value_bytes
-from tests.simulation.world import TABLES, World
+from tests.simulation.world import SIZES, TABLES, World
 
 
 def converged(world: World) -> list[str]:
@@ -54,6 +54,30 @@ def written_once(world: World) -> list[str]:
     return wrong
 
 
+def whole_transactions(world: World) -> list[str]:
+    """The leaders write the rows of one MySQL transaction in one Kafka transaction, but for those that were held."""
+    wrong = []
+    places: dict[bytes, dict[int, list[str]]] = {}
+    for table in TABLES:
+        for message in world.kafka.committed(table.id.table):
+            if message.transaction.producer != "job" or message.value is None:
+                continue
+            if (message.key, message.value) not in world.held:
+                found = places.setdefault(message.value, {})
+                found.setdefault(id(message.transaction), []).append(f"{table.id.table} {message.key!r}")
+    for version, transactions in places.items():
+        if len(transactions) > 1:
+            wrong.append(f"the transaction of {version!r} was divided: {list(transactions.values())}")
+    return wrong
+
+
+def bounded(world: World) -> list[str]:
+    """What a leader holds never outgrows the keys of the ranges that it holds: it keeps one event of each."""
+    most = sum(SIZES.values())
+    return [] if world.most_held <= most else [f"{world.most_held} events were held, of {most} keys"]
+
+
 def check(world: World) -> list[str]:
     """All of them."""
-    return converged(world) + never_regressed(world) + written_once(world)
+    checkers = (converged, never_regressed, written_once, whole_transactions, bounded)
+    return [wrong for checker in checkers for wrong in checker(world)]

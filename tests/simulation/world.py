@@ -8,28 +8,28 @@ replays exactly.
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from scheduler.dispatch import Hint
-from shared.adapters.memory.kafka import Cluster, MemoryLog, MemorySink
-from shared.adapters.memory.mysql import MemoryMysql, MemoryStream, key_bytes, value_bytes
+from shared.adapters.memory.kafka import Cluster, MemorySink
+from shared.adapters.memory.mysql import MemoryMysql, MemoryStream
 from shared.codec import FormatOptions, key_reader
 from shared.errors import Transient, Unavailable
-from shared.machines.ledger import HeldRange, Ledger, MemoryHold, TableRecord
-from shared.model.binlog import Event, TransactionBegin
-from shared.model.change import Change, ChunkKey, EncodedRow
+from shared.machines.ledger import MemoryHold, TableRecord
 from shared.model.chunk import ChunkId
-from shared.model.orders import Answer, AskSplit, Beat, Bounds, Granted, Question, SplitTable, decode, encode
-from shared.model.position import Coordinates, GtidSet
+from shared.model.orders import AskSplit, Bounds, SplitTable
 from shared.model.schema import Column, Table, TableId
+from shared.model.throttle import Limits
+from tests.simulation.mutants import AS_SHIPPED, Rules
+from tests.simulation.ports import STATE, ApartSink, Fencer, Gauge, Hints, Post, Reader, SlowLog, SlowStream, Source
 from workers.binlog.leader import Leader
 from workers.binlog.ports import Policy, Ports
 from workers.binlog.takeover import first_records, take_over
 from workers.snapshot.attempt import attempt_chunks
 
-STATE = "state"
 #: Tables and their rows: two that are split into three chunks, and small ones that are read together.
 SIZES = {"a": 9, "b": 9, "c": 2, "e": 2, "f": 1}
 TABLES = [Table(TableId("d", name), (Column("id", "bigint", "bigint", nullable=False),), ("id",)) for name in SIZES]
@@ -52,6 +52,7 @@ class Faults:
     no_hold_after_read: bool = False
     rows_apart_from_mark: bool = False
     merged_replay: bool = False
+    rules: Rules = AS_SHIPPED
 
 
 NO_FAULTS = Faults(crash=0, lose=0, double=0, lose_commit=0, rival=0)
@@ -84,9 +85,14 @@ class World:
     fences: int = 0
     merged: int = 0
     together: int = 0
+    held: set[tuple[bytes, bytes | None]] = field(default_factory=set)
+    most_held: int = 0
+    trace: deque[str] = field(default_factory=lambda: deque(maxlen=20_000))
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
+        # A throttle may only make a job slower.
+        self.limits = Limits(rows_per_second=100, max_threads_running=10) if self.chance(0.3) else Limits()
         for table in TABLES:
             self.mysql.rows[table.id] = {}
         self.mysql.commit([(table.id, row, True) for table in TABLES for row in range(0, rows(table), 2)])
@@ -124,13 +130,22 @@ class World:
         if self.chance(self.faults.crash):
             if self.chance(0.5):
                 actor.asleep_until = self.tick + self.random.randint(50, 600)
+                self.note(f"{actor.name} falls asleep until {actor.asleep_until}")
             else:
                 self.actors.remove(actor)
+                self.note(f"{actor.name} dies")
             return
         try:
             next(actor.moves)
-        except (StopIteration, Transient):
+        except StopIteration:
             self.actors.remove(actor)
+        except Transient as error:
+            self.actors.remove(actor)
+            self.note(f"{actor.name} ends: {error.message}")
+
+    def note(self, what: str) -> None:
+        """A line of the trace, which a failing seed prints."""
+        self.trace.append(f"{self.tick:6} {what}")
 
     # MySQL.
 
@@ -147,6 +162,7 @@ class World:
                 if target not in locked and target not in writes and target[1] not in self.mysql.rows[table]:
                     writes[target] = True
         if writes:
+            self.note(f"MySQL writes {', '.join(f'{t.table}/{row}' for t, row in writes)}")
             self.mysql.commit([(table, row, alive) for (table, row), alive in writes.items()])
 
     def advance_commits(self) -> None:
@@ -161,40 +177,55 @@ class World:
     def start_leader(self) -> None:
         self.serial += 1
         name = f"leader-{self.serial}"
+        self.note(f"{name} starts")
         self.actors.append(Actor(name, self.lead(name)))
 
     def lead(self, name: str) -> Generator[None, None, None]:
-        sink = self.sink("job")
-        log = MemoryLog(self.kafka, STATE)
+        rules = self.faults.rules
+        sink = self.sink("job", rules.leader_sink)
+        log = SlowLog(self, STATE)
         state = yield from take_over(sink, log, self.fence_all)
         if state.position is None:
             records = [TableRecord(table, table.id.table, rows(table), 3) for table in TABLES]
             state = first_records(self.mysql.executed(), "server", records)
-            ledger = Ledger(state, 1, "server", self.parallelism, MemoryHold, fresh=True)
+            ledger = rules.ledger(state, 1, "server", self.parallelism, self.new_hold, fresh=True)
         else:
             self.takeovers += 1
-            ledger = Ledger(state, state.position.epoch + 1, "server", self.parallelism, MemoryHold)
+            ledger = rules.ledger(state, state.position.epoch + 1, "server", self.parallelism, self.new_hold)
         for record in list(ledger.tables.values()):  # as a tenure that opens does it
             if record.rows_estimate <= SMALL and not record.split_done:
                 ledger.split(record.table.id, None, [], finished=True)
         stream = SlowStream(MemoryStream(self.mysql, ledger.stream_from, self.appetite), self)
         keys = partial(key_reader, options=FormatOptions())
-        ports = Ports(stream, sink, log, Post(self), Source(self), Fencer(self), Hints(self), keys)
-        self.leaders[name] = leader = Leader(ledger, ports, Policy(self.parallelism))
+        ports = Ports(stream, sink, log, Post(self), Source(self), Gauge(self), Fencer(self), Hints(self), keys)
+        self.leaders[name] = leader = rules.leader(ledger, ports, Policy(self.parallelism), self.limits)
         yield
         while True:
             leader.step(self.now)
+            self.most_held = max(self.most_held, ledger.held_events())
             yield
 
     def appetite(self) -> int:
         """How many transactions the decoder puts together, if it has so many and may."""
         return self.random.choice([1, 2, 3, 9])
 
-    def sink(self, transactional_id: str) -> MemorySink:
+    def new_hold(self) -> MemoryHold:
+        """A hold that tells the world what it was given, for the checkers."""
+        hold = self.faults.rules.hold()
+        put = hold.put
+
+        def noted(key: bytes, value: bytes | None) -> None:
+            self.held.add((key, value))
+            put(key, value)
+
+        hold.put = noted  # type: ignore[method-assign]
+        return hold
+
+    def sink(self, transactional_id: str, kind: type[MemorySink] = MemorySink) -> MemorySink:
         def lost() -> str:
             return self.random.choice(["before", "after"]) if self.chance(self.faults.lose_commit) else ""
 
-        return MemorySink(self.kafka, transactional_id, STATE, lost)
+        return kind(self.kafka, transactional_id, STATE, lost)
 
     def fence_all(self, attempts: Sequence[str]) -> None:
         for attempt in attempts:
@@ -202,6 +233,7 @@ class World:
 
     def fence(self, attempt: str) -> int:
         self.fences += 1
+        self.note(f"{attempt} is fenced")
         if not self.faults.no_fence:
             self.kafka.init(attempt)
         return self.kafka.end(STATE)
@@ -211,11 +243,13 @@ class World:
     def start_worker(self, hint: Hint) -> None:
         self.serial += 1
         name = f"worker-{self.serial}"
+        self.note(f"{name} takes the hint {hint}")
         moves = self.split(hint, name) if isinstance(hint, TableId) else self.read(hint, name)
         self.actors.append(Actor(name, moves))
 
     def read(self, chunks: tuple[ChunkId, ...], name: str) -> Generator[None, None, None]:
-        sink = self.sink(f"attempt-{name}")
+        one_id = self.faults.rules.one_id_per_chunk
+        sink = self.sink(f"attempt-{chunks[0]}" if one_id else f"attempt-{name}")
         sink.open()
         yield
         patience = self.tick + 400
@@ -244,152 +278,29 @@ def rows(table: Table) -> int:
     return SIZES[table.id.table]
 
 
-@dataclass
-class ApartSink:
-    """The attempt's sink; with the rule switched off it commits the rows before the done-mark."""
-
-    sink: MemorySink
-    world: World
-
-    @property
-    def transactional_id(self) -> str:
-        return self.sink.transactional_id
-
-    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
-        self.sink.write_all(topic, changes)
-
-    def commit(self, records) -> None:
-        if self.world.faults.rows_apart_from_mark:
-            mark, records = list(records), []
-            sink = self.world.sink(self.sink.transactional_id + "-mark")
-            sink.open()
-            sink.commit(mark)
-        self.sink.commit(records)
-
-
-@dataclass
-class Post:
-    """Mail both ways, through the wire format; loses and doubles."""
-
-    world: World
-
-    def ask(self, question: Question) -> None:
-        self.deliver(self.world.questions, encode(question))
-
-    def beat(self, attempt: str, rows: int) -> None:
-        self.ask(Beat(attempt, rows))
-
-    def answer(self, answer: Answer | str) -> Answer | None:
-        if isinstance(answer, str):  # the worker's side of the desk
-            return self.answer_for(answer)
-        self.deliver(self.world.answers.setdefault(answer.attempt, []), encode(answer))
-        return None
-
-    def answer_for(self, attempt: str) -> Answer | None:
-        box = self.world.answers.get(attempt)
-        return decode(box.pop(0)) if box else None  # type: ignore[return-value]
-
-    def receive(self) -> list[Question]:
-        taken, self.world.questions[:] = self.world.questions[:4], self.world.questions[4:]
-        return [decode(data) for data in taken]  # type: ignore[misc]
-
-    def deliver(self, box: list[bytes], data: bytes) -> None:
-        world = self.world
-        if world.chance(world.faults.lose):
-            return
-        copies = 2 if world.chance(world.faults.double) else 1
-        for _ in range(copies):
-            box.insert(len(box) if not world.faults.double else world.random.randint(0, len(box)), data)
-
-
-@dataclass
-class SlowStream:
-    """The binlog, often late: a leader that lags is where regress would show."""
-
-    stream: MemoryStream
-    world: World
-
-    def events(self, merge: bool) -> Sequence[Event]:
-        if not self.world.chance(0.4):
-            return []
-        events = self.stream.events(merge or self.world.faults.merged_replay)
-        begins = [event for event in events if isinstance(event, TransactionBegin)]
-        self.world.merged += sum(GtidSet.parse(begin.gtids or "").count() > 1 for begin in begins)
-        return events
-
-
-@dataclass
-class Source:
-    world: World
-
-    def binlog_end(self) -> Coordinates:
-        return (
-            Coordinates("binlog.000001", 0) if self.world.faults.no_hold_after_read else self.world.mysql.binlog_end()
-        )
-
-    def place(self, table: Table, keys: Sequence[ChunkKey], ranges: Sequence[HeldRange]) -> list[int | None]:
-        raise AssertionError("integer keys have a place that Python knows")
-
-    def current(self, table: TableId) -> Table | None:
-        raise AssertionError("no DDL here")
-
-
-@dataclass
-class Fencer:
-    world: World
-    pending: list[str] = field(default_factory=list)
-
-    ends: dict[str, int] = field(default_factory=dict)
-
-    def start(self, attempt: str) -> None:
-        self.pending.append(attempt)
-        self.ends[attempt] = self.world.kafka.end(STATE)
-
-    def fenced(self) -> list[tuple[str, int]]:
-        if not self.pending or not self.world.chance(0.3):
-            return []
-        attempt = self.pending.pop(0)
-        end = self.world.fence(attempt)
-        return [(attempt, self.ends[attempt] if self.world.faults.end_before_fence else end)]
-
-
-@dataclass
-class Hints:
-    world: World
-
-    def send(self, hint: Hint) -> None:
-        if not self.world.chance(self.world.faults.lose):
-            self.world.together += not isinstance(hint, TableId) and len(hint) > 1
-            self.world.start_worker(hint)
-            if self.world.chance(self.world.faults.double):
-                self.world.start_worker(hint)
-
-
-@dataclass
-class Reader:
-    world: World
-
-    def executed(self, low: GtidSet) -> bool:
-        return self.world.faults.no_wait_for_low or self.world.mysql.executed().covers(low)
-
-    def read(self, granted: Granted) -> Iterator[list[EncodedRow]]:
-        for row, version in self.world.mysql.select(granted.table.id, granted.range):
-            yield [(key_bytes(row), value_bytes(version) or b"")]
-
-
 def simulate(seed: int, faults: Faults, ticks: int = 1500) -> World:
     """Runs a world: first with writes and faults, then in peace until everything has arrived."""
     world = World(seed, faults)
+    run(world, ticks)
+    return world
+
+
+def run(world: World, ticks: int = 1500) -> None:
+    """The same for a world that is there already.
+
+    Raises:
+        Unavailable: it never comes to rest.
+    """
     world.run(ticks)
     world.writing = False
-    peace = Faults(**{**faults.__dict__, "crash": 0, "lose": 0, "double": 0, "lose_commit": 0, "rival": 0})
+    peace = Faults(**{**world.faults.__dict__, "crash": 0, "lose": 0, "double": 0, "lose_commit": 0, "rival": 0})
     world.faults = peace
     for _ in range(200):
         world.run(150)
         world.settle()
         if arrived(world):
-            return world
-    raise Unavailable(f"seed {seed}: the world did not come to rest")
+            return
+    raise Unavailable(f"seed {world.seed}: the world did not come to rest")
 
 
 def arrived(world: World) -> bool:

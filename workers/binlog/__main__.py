@@ -6,9 +6,12 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
+from queue import SimpleQueue
 
 import click
+import orjson
 
 from shared import settings as settings_module
 from shared.adapters.kafka.registry import Registry
@@ -66,10 +69,22 @@ def _lead(settings: Settings, codec: Codec, name: str, holder: str, stop: thread
                 registry.write(Outcome(name, wanted.revision, End.CANCELLED))
             else:
                 # A child whose parent was killed must not lead on unseen.
-                Tenure(context, holder, lambda: stop.is_set() or os.getppid() != parent).run()
+                Tenure(context, holder, lambda: stop.is_set() or os.getppid() != parent, _throttle_changes()).run()
         except HeadraceError as error:
             return _ended(registry, wanted, error)
     return EXIT_DONE
+
+
+def _throttle_changes() -> SimpleQueue[Mapping[str, str]]:
+    """What the parent writes to our standard input, a line for each change of the throttle."""
+    changes: SimpleQueue[Mapping[str, str]] = SimpleQueue()
+
+    def listen() -> None:
+        for line in sys.stdin.buffer:
+            changes.put(orjson.loads(line))
+
+    threading.Thread(target=listen, name="throttle", daemon=True).start()
+    return changes
 
 
 def _ended(registry: Registry, wanted: Wanted, error: HeadraceError) -> int:

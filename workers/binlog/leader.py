@@ -15,6 +15,7 @@ from typing import Any
 from scheduler.dispatch import Dispatch
 from shared.errors import NeedsOperator, SchemaChanged, UnsupportedEvent
 from shared.machines.ledger import Batch, DoneMark, Grant, HeldRanges, Ledger, decode_record
+from shared.machines.throttle import Throttle
 from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, Statement, TransactionBegin, TransactionEnd
 from shared.model.change import Change, ChunkKey
 from shared.model.chunk import ChunkId
@@ -33,6 +34,7 @@ from shared.model.orders import (
 )
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
+from shared.model.throttle import Limits, Pace
 from workers.binlog.ports import Policy, Ports
 from workers.binlog.statements import judge
 
@@ -51,8 +53,9 @@ class Leader:
     error of a worker that could not even ask, until some worker reads a chunk.
     """
 
-    def __init__(self, ledger: Ledger, ports: Ports, policy: Policy) -> None:
+    def __init__(self, ledger: Ledger, ports: Ports, policy: Policy, limits: Limits | None = None) -> None:
         self.ledger = ledger
+        self.throttle = Throttle(limits or Limits())
         self.reached = _START
         self.commit_microseconds = 0
         self.changes = 0
@@ -216,10 +219,11 @@ class Leader:
                 self._admit(chunks, attempt, now)
             case AskSplit(table, attempt, _):
                 self._admit_splitter(table, attempt, now)
-            case Beat(attempt, rows):
+            case Beat(attempt, rows, size):
                 if attempt in self._beats:
                     self._beats[attempt] = now
                     self._progress[attempt] = rows
+                    self.throttle.count(attempt, rows, size, now)
             case Bounds():
                 self._take_bounds(question, now)
             case GaveUp():
@@ -229,15 +233,21 @@ class Leader:
         """Grants those of the chunks that wait, or turns the attempt away."""
         if attempt in self._beats:
             return  # the question came twice
+        if throttled := self.throttle.reason(now):
+            self._refuse(chunks, attempt, f"throttled: {throttled}")
+            return
         refusals = [refusal for chunk in chunks if (refusal := self.ledger.ask(chunk, attempt))]
         if len(refusals) < len(chunks):
             self._beats[attempt] = now
         else:
-            self._dispatch.refused(chunks)
-            self._ports.mail.answer(Refused(attempt, refusals[0].reason if refusals else "nothing was asked for"))
+            self._refuse(chunks, attempt, refusals[0].reason if refusals else "nothing was asked for")
+
+    def _refuse(self, chunks: tuple[ChunkId, ...], attempt: str, reason: str) -> None:
+        self._dispatch.refused(chunks)
+        self._ports.mail.answer(Refused(attempt, reason))
 
     def _admit_splitter(self, table: TableId, attempt: str, now: float) -> None:
-        if table != self._to_split(now):
+        if table != self._to_split(now) or self.throttle.reason(now):
             self._ports.mail.answer(Refused(attempt, "not to be split now"))
             return
         record = self.ledger.tables[table]
@@ -278,6 +288,7 @@ class Leader:
         claims = {attempt for _, attempt in self.ledger.claims()}
         self._beats = {attempt: at for attempt, at in self._beats.items() if attempt in claims}
         self._progress = {attempt: seen for attempt, seen in self._progress.items() if attempt in claims}
+        self.throttle.keep(claims)
         for attempt, at in self._beats.items():
             if now - at > self._policy.silence and attempt not in self._fencing:
                 self._fencing[attempt] = None
@@ -302,7 +313,14 @@ class Leader:
 
     def _send_hints(self, now: float) -> None:
         ledger = self.ledger
-        due = self._dispatch.due(ledger.waiting, ledger.small, ledger.claimed, self._to_split(now), now)
+        to_split = self._to_split(now)
+        if not ledger.waiting and to_split is None:
+            return
+        if self.throttle.wants_look(now):
+            self.throttle.look(self._ports.gauge.pressure(self.throttle.limits), now)
+        if self.throttle.reason(now):
+            return
+        due = self._dispatch.due(ledger.waiting, ledger.small, ledger.claimed, to_split, now)
         for hint in due:
             self._ports.hints.send(hint)
 
@@ -330,7 +348,12 @@ class Leader:
         self._written = 0
         # An attempt's claims were made in one turn, so its grants stand together and have one P.
         for (attempt, low), grants in groupby(self.ledger.committed(), lambda grant: (grant.attempt, grant.low)):
-            self._ports.mail.answer(ReadChunks(attempt, low, tuple(self._granted(grant) for grant in grants)))
+            granted = tuple(self._granted(grant) for grant in grants)
+            self._ports.mail.answer(ReadChunks(attempt, low, granted, self._pace()))
+
+    def _pace(self) -> Pace:
+        """The limits are shared by all who can read at a time."""
+        return self.throttle.pace(min(self._policy.parallelism, self.ledger.claimed + len(self.ledger.waiting)))
 
     def _granted(self, grant: Grant) -> Granted:
         record = self.ledger.tables[grant.chunk.table]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -23,13 +23,16 @@ from shared.adapters.sqlite.holds import SpillingHold
 from shared.codec import Codec
 from shared.errors import InvalidJob, SinkRefused, Superseded, Unavailable
 from shared.job.spec import JobSpec
+from shared.job.throttling import in_force
 from shared.machines.ledger import SMALL_TABLE_ROWS, Ledger, StoredState, TableRecord
 from shared.model.job import Wanted, leader_transactional_id, state_topic
 from shared.model.schema import TableId
+from shared.model.throttle import Limits
 from shared.model.topic import TopicMaker
 from shared.runtime import connections
 from shared.settings import Settings
 from workers.binlog.fencer import ThreadedFencer
+from workers.binlog.gauge import MysqlGauge
 from workers.binlog.source import MysqlSource
 from workers.binlog.takeover import first_records, take_over
 
@@ -53,6 +56,14 @@ class JobContext:
         """Client options of the job's sink; the state topic lives in the same cluster."""
         return connections.sink_config(self.spec)
 
+    def limits(self, changed: Mapping[str, str]) -> Limits:
+        """The throttle in force.
+
+        Raises:
+            InvalidJob: a change is no limit.
+        """
+        return in_force(self.spec.source.throttle, changed)
+
     @property
     def topic_maker(self) -> TopicMaker | None:
         """Who makes the job's topics; None for the cluster itself."""
@@ -67,10 +78,12 @@ class Opened:
     sink: UpsertSink
     log: TopicLog
     source: MysqlSource
+    gauge: MysqlGauge
     fencer: ThreadedFencer
     ledger: Ledger
     stream: BinlogStream
     server_id: int
+    binlog_kept_seconds: int | None
 
 
 def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> Opened:
@@ -83,6 +96,8 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
         target = connections.mysql_target(context.spec)
         session = stack.enter_context(Session(target, f"leader {context.wanted.name}"))
         source = MysqlSource(session)
+        gauge = MysqlGauge(session, lambda replica: Session(target.at(replica), f"lag {context.wanted.name}"))
+        stack.callback(gauge.close)
         sink, log, fencer, state = _take_over(context, stack, wake.set)
         server_uuid = source.server_uuid()
         fresh = state.position is None
@@ -95,7 +110,8 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
         _keep_small_tables_whole(ledger, source)
         stream, server_id = _open_stream(context, target, ledger, leases, wake.set)
         stack.callback(stream.close)
-        return Opened(stack.pop_all(), sink, log, source, fencer, ledger, stream, server_id)
+        kept = source.binlog_kept_seconds()
+        return Opened(stack.pop_all(), sink, log, source, gauge, fencer, ledger, stream, server_id, kept)
 
 
 def _keep_small_tables_whole(ledger: Ledger, source: MysqlSource) -> None:

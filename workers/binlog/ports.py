@@ -16,6 +16,7 @@ from shared.model.change import Change, ChunkKey
 from shared.model.orders import Answer, Question
 from shared.model.position import Coordinates
 from shared.model.schema import Table, TableId
+from shared.model.throttle import Limits, Pressure
 
 
 class Stream(Protocol):
@@ -75,6 +76,13 @@ class Source(Protocol):
         """The table as the catalog has it now; None when it is gone."""
 
 
+class Gauge(Protocol):
+    """Asks servers for their load."""
+
+    def pressure(self, limits: Limits) -> Pressure:
+        """What the limits need to know: one short query on the leader's SQL connection; replicas are asked elsewhere."""
+
+
 class Fencer(Protocol):
     """Ends attempts for good (rule 7), off the leader's path."""
 
@@ -105,6 +113,7 @@ class Ports:
     log: Log
     mail: Mail
     source: Source
+    gauge: Gauge
     fencer: Fencer
     hints: Hints
     key_readers: KeyReaders

@@ -44,6 +44,14 @@ class MysqlSource:
             raise NeedsOperator("The server writes no binlog any more.", "Start MySQL with log_bin.")
         return Coordinates(rows[0]["file"], int(rows[0]["position"]))
 
+    def binlog_kept_seconds(self) -> int | None:
+        """How long the server keeps a binlog file; None when it purges none by age."""
+        rows = self._session.named("SHOW GLOBAL VARIABLES LIKE 'binlog_expire_logs%'")
+        values = {row["variable_name"]: row["value"] for row in rows}
+        if values.get("binlog_expire_logs_auto_purge", "ON") == "OFF":
+            return None
+        return int(values.get("binlog_expire_logs_seconds") or 0) or None
+
     def place(self, table: Table, keys: Sequence[ChunkKey], ranges: Sequence[HeldRange]) -> list[int | None]:
         """For each key the number of the range that it falls into, in the server's own order."""
         places: list[int | None] = []

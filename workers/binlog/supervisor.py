@@ -10,13 +10,17 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+import orjson
 
 from shared import clock
 from shared.adapters.kafka.registry import Registry
 from shared.adapters.redis import client as redis_client
 from shared.adapters.redis.lease import Leases
-from shared.errors import Transient, Unavailable
+from shared.errors import Bug, Transient, Unavailable
 from shared.machines.backoff import Backoff
 from shared.model.job import Desire, Wanted
 from shared.runtime import connections, logs
@@ -51,6 +55,7 @@ class _Child:
     process: subprocess.Popen[bytes]
     revision: int
     started: float
+    throttle: Mapping[str, str]
     told_at: float | None = None
 
 
@@ -104,6 +109,8 @@ class Supervisor:
         if child is not None:
             if child.revision != job.revision:
                 self._tell(child, now)
+            elif child.throttle != job.throttle:
+                self._throttle(child, job)
             elif now - child.started < _START_SECONDS:
                 self._contest(leases, job.name)
             return
@@ -128,8 +135,8 @@ class Supervisor:
     def _start(self, job: Wanted, now: float) -> None:
         command = [sys.executable, "-m", "workers.binlog", "--lead", job.name, "--holder", self.name]
         # Its own session: Ctrl-C reaches the parent, which then stops its children in order.
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
-        self._children[job.name] = _Child(process, job.revision, now)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
+        self._children[job.name] = _Child(process, job.revision, now, job.throttle)
         LOG.info("child_starts", job=job.name, revision=job.revision, pid=process.pid)
 
     def _reap(self, leases: Leases, now: float) -> None:
@@ -147,6 +154,15 @@ class Supervisor:
                 LOG.warning("child_ended", job=name, code=code)
                 backoff.failed(now)
             self._resign(leases, name)
+
+    def _throttle(self, child: _Child, job: Wanted) -> None:
+        """A change of limits needs no new tenure: the child gets it as a line."""
+        child.throttle = job.throttle
+        if child.process.stdin is None:
+            raise Bug("The child has no standard input.")
+        with suppress(OSError):  # it has just ended; its successor reads the registry
+            child.process.stdin.write(orjson.dumps(dict(job.throttle)) + b"\n")
+            child.process.stdin.flush()
 
     def _tell(self, child: _Child, now: float) -> None:
         if child.told_at is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 from celery import Celery
@@ -19,7 +20,9 @@ from shared.adapters.redis.lease import Leases
 from shared.adapters.redis.mail import LeaderMail
 from shared.codec import key_reader
 from shared.errors import InvalidJob, Superseded, Unavailable
+from shared.job.throttling import as_json
 from shared.machines.ledger import summary
+from shared.machines.trend import Trend, seconds_until
 from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, Answer, GaveUp, Question, chunks_to_json
 from shared.model.schema import TableId
 from shared.runtime import connections, logs
@@ -35,6 +38,9 @@ LOG = logs.get("headrace.binlog")
 _IDLE_SECONDS = 0.02
 
 _STATUS_SECONDS = 1.0
+
+#: Tables whose figures are published in a second; more of them make it rarer.
+_TABLES_PER_SECOND = 1000
 
 #: Hints are forgotten after this long. It is several times the time after which they are sent again, because a worker
 #: whose clock runs ahead must not take every hint for expired.
@@ -114,19 +120,29 @@ class Tenure:
         context: the job.
         holder: this binlog worker's name in leases.
         stopped: tells whether to step back.
+        changes: new wishes for the throttle, as they arrive.
     """
 
-    def __init__(self, context: JobContext, holder: str, stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        context: JobContext,
+        holder: str,
+        stopped: Callable[[], bool],
+        changes: SimpleQueue[Mapping[str, str]],
+    ) -> None:
         self._context = context
         self._holder = holder
         self._codec = context.codec.name
         self._stopped = stopped
+        self._changes = changes
+        self._changed: Mapping[str, str] = context.wanted.throttle
         self._url = context.settings.redis_url.get_secret_value()
         self._redis = redis_client.connect(self._url)
         self._leases = Leases(self._redis, holder, context.settings.lease_seconds)
         self._wake = threading.Event()
         self._heart = Heart(context.settings.liveness_dir, f"tenure-{context.wanted.id}", WORK_SECONDS)
         self._target = f"{context.spec.source.hostname}:{context.spec.source.port}"
+        self._rows, self._lag = Trend(), Trend()
         self._renewed = 0.0
         self._published = 0.0
 
@@ -137,15 +153,18 @@ class Tenure:
             HeadraceError: the tenure ended in an error.
         """
         self._beat()
+        limits = self._context.limits(self._changed)
         opened = open_tenure(self._context, self._leases, self._wake)
         name = self._context.wanted.name
         LOG.info("tenure_begins", job=name, epoch=opened.ledger.epoch, server_id=opened.server_id, codec=self._codec)
         mail = RedisMail(self._url, name, self._wake)
         hints = CeleryHints(make_app(self._context.settings), name, self._context.wanted.id)
         keys = partial(key_reader, options=connections.format_options(self._context.spec))
-        ports = Ports(opened.stream, opened.sink, opened.log, mail, opened.source, opened.fencer, hints, keys)
+        ports = Ports(
+            opened.stream, opened.sink, opened.log, mail, opened.source, opened.gauge, opened.fencer, hints, keys
+        )
         policy = Policy(opened.ledger.parallelism, silence=self._context.settings.silence_seconds)
-        leader = Leader(opened.ledger, ports, policy)
+        leader = Leader(opened.ledger, ports, policy, limits)
         try:
             self._lead(leader, opened)
             leader.finish()
@@ -158,12 +177,21 @@ class Tenure:
         while not self._stopped():
             now = clock.monotonic_seconds()
             self._beat()
+            self._change_limits(leader)
             worked = leader.step(now)
             self._renew(now, opened.server_id)
             self._publish(now, leader, opened)
             if not worked:
                 self._wake.wait(_IDLE_SECONDS)
                 self._wake.clear()
+
+    def _change_limits(self, leader: Leader) -> None:
+        if self._changes.empty():
+            return
+        self._changed = self._changes.get()
+        limits = self._context.limits(self._changed)
+        LOG.info("limits_changed", job=self._context.wanted.name, limits=as_json(limits))
+        leader.throttle.change(limits)
 
     def _beat(self) -> None:
         """A folder that cannot be written is this machine's fault and no reason to end the job for good."""
@@ -187,16 +215,17 @@ class Tenure:
             raise Superseded("Another binlog worker took the lease of the job.")
 
     def _publish(self, now: float, leader: Leader, opened: Opened) -> None:
-        if now - self._published < _STATUS_SECONDS:
+        # Thousands of tables make a megabyte of figures: they are then published less often.
+        if now - self._published < _STATUS_SECONDS * max(1.0, len(leader.ledger.tables) / _TABLES_PER_SECOND):
             return
         self._published = now
-        status = self._status(leader, opened)
+        status = self._status(now, leader, opened)
         try:
             progress.publish(self._redis, self._context.wanted.name, status)
         except Unavailable as error:
             LOG.warning("status_not_published", reason=error.message)
 
-    def _status(self, leader: Leader, opened: Opened) -> dict[str, Any]:
+    def _status(self, now: float, leader: Leader, opened: Opened) -> dict[str, Any]:
         ledger = leader.ledger
         end = opened.source.binlog_end()
         behind = opened.source.bytes_behind(leader.reached, end)
@@ -205,7 +234,8 @@ class Tenure:
             running[chunk.table] = running.get(chunk.table, 0) + rows
         committed = leader.commit_microseconds / 1e6
         lag = max(0.0, clock.unix_seconds() - committed) if behind and committed else 0.0
-        return summary(ledger.tables.values(), ledger.processed, ledger.epoch, running) | {
+        told = summary(ledger.tables.values(), ledger.processed, ledger.epoch, running)
+        return told | {
             "job_id": self._context.wanted.id,
             "leader": self._holder,
             "codec": self._codec,
@@ -217,9 +247,36 @@ class Tenure:
             "held_events": ledger.held_events(),
             "readers": ledger.claimed,
             "worker_error": _error(leader.worker_error),
-            "mysql": {"connections": 2, "queries": opened.source.queries},
+            "throttle": self._throttle(leader),
+            "snapshot_seconds_left": self._snapshot_left(now, told),
+            "binlog": self._binlog(now, lag, opened),
+            "mysql": {
+                "connections": 2 + opened.gauge.connections + ledger.claimed,
+                "queries": opened.source.queries,
+                "rows": leader.throttle.rows_read,
+                "bytes": leader.throttle.bytes_read,
+            },
             "updated_at": clock.unix_seconds(),
         }
+
+    def _snapshot_left(self, now: float, told: Mapping[str, Any]) -> float | None:
+        self._rows.note(now, told["rows"])
+        if told["snapshot_done"]:
+            return None
+        left = seconds_until(told["rows"], told["rows_estimate"], self._rows.per_second())
+        return None if left is None else round(left)
+
+    def _binlog(self, now: float, lag: float, opened: Opened) -> dict[str, float | None]:
+        """How long the server keeps binlogs, and when a lag that goes on growing has lost the race against it."""
+        self._lag.note(now, lag)
+        kept = opened.binlog_kept_seconds
+        lost = None if kept is None else seconds_until(lag, kept, self._lag.per_second())
+        return {"kept_seconds": kept, "lost_in_seconds": None if lost is None else round(lost)}
+
+    def _throttle(self, leader: Leader) -> dict[str, Any]:
+        """The limits, which changes they hold, and why the snapshot stands still; empty when it does not."""
+        waits = "" if leader.ledger.snapshot_done else leader.throttle.reason(clock.monotonic_seconds())
+        return {"limits": as_json(leader.throttle.limits), "changed": dict(self._changed), "waits": waits}
 
 
 def _error(message: GaveUp | None) -> dict[str, str] | None:

@@ -14,6 +14,7 @@ from shared.model.change import Change, EncodedRow
 from shared.model.chunk import ChunkId
 from shared.model.orders import Answer, AskChunks, Granted, ReadChunks, Refused
 from shared.model.position import GtidSet
+from shared.model.throttle import Pace
 
 
 class AttemptSink(Protocol):
@@ -37,18 +38,28 @@ class Desk(Protocol):
     def answer(self, attempt: str) -> Answer | None:
         """The leader's answer, None when none has come yet."""
 
-    def beat(self, attempt: str, rows: int) -> None:
-        """Tells the leader that the attempt is alive; cheap enough for every batch."""
+    def beat(self, attempt: str, rows: int, size: int) -> None:
+        """Tells the leader that the attempt is alive and has read so much; cheap enough for every batch."""
+
+    def tell(self) -> None:
+        """Sends what `beat` noted last at once: the attempt will not beat again."""
 
 
 class Reader(Protocol):
-    """The one connection that waits and then reads."""
+    """The one connection that waits and then reads. `received` counts the bytes of rows that it has read."""
+
+    @property
+    def received(self) -> int:
+        """Bytes of rows that have arrived."""
 
     def executed(self, low: GtidSet) -> bool:
         """True once the server has executed all of it; waits a while for that."""
 
     def read(self, granted: Granted) -> Iterator[list[EncodedRow]]:
         """All rows of the chunk in one consistent read, a batch at a time."""
+
+    def rested(self, rows: int, pace: Pace) -> bool:
+        """True when so many rows, and what was received, are not ahead of the pace; waits a while for that."""
 
 
 class Outcome(NamedTuple):
@@ -76,7 +87,7 @@ def attempt_chunks(
     if not isinstance(answer, ReadChunks):
         return Outcome(read=False, reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
     while not reader.executed(answer.low):
-        desk.beat(attempt, 0)
+        desk.beat(attempt, 0, 0)
         yield
     marks: list[DoneMark] = []
     total = 0
@@ -85,9 +96,13 @@ def attempt_chunks(
         for batch in reader.read(granted):
             sink.write_all(granted.topic, batch)
             rows += len(batch)
-            desk.beat(attempt, total + rows)
+            desk.beat(attempt, total + rows, reader.received)
             yield
+            while not reader.rested(total + rows, answer.pace):
+                desk.beat(attempt, total + rows, reader.received)
+                yield
         marks.append(DoneMark(granted.chunk, attempt, rows))
         total += rows
+    desk.tell()
     sink.commit([encode_record(mark) for mark in marks])
     return Outcome(read=True, rows=total, chunks=len(marks))

@@ -29,7 +29,7 @@ class RedisDesk:
         self._attempt = attempt
         self._looks = 0
         self._question: Question | None = None
-        self._rows = 0
+        self._read = (0, 0)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
 
@@ -51,11 +51,18 @@ class RedisDesk:
             self._mail.ask(self._question)
         return self._mail.wait(attempt, 0.5)
 
-    def beat(self, attempt: str, rows: int) -> None:  # noqa: ARG002 - the desk belongs to one attempt
+    def beat(self, attempt: str, rows: int, size: int) -> None:  # noqa: ARG002 - the desk belongs to one attempt
         """Notes how far the attempt is; the thread tells the leader every second."""
-        self._rows = rows
+        self._read = rows, size
         if not self._thread.is_alive() and not self._ended.is_set():
             self._thread.start()
+
+    def tell(self) -> None:
+        """Tells the leader how far the attempt is."""
+        try:
+            self._mail.ask(Beat(self._attempt, *self._read))
+        except Unavailable as error:
+            LOG.warning("heartbeat_lost", reason=error.message)
 
     def gave_up(self, error: HeadraceError) -> None:
         """Tells the leader, which then need not wait for silence."""
@@ -75,7 +82,4 @@ class RedisDesk:
 
     def _beat_on(self) -> None:
         while not self._ended.wait(_BEAT_SECONDS):
-            try:
-                self._mail.ask(Beat(self._attempt, self._rows))
-            except Unavailable as error:
-                LOG.warning("heartbeat_lost", reason=error.message)
+            self.tell()

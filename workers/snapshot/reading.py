@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
+from shared import clock
 from shared.adapters.mysql.ranges import select_rows
 from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.codec import Codec, FormatOptions
@@ -11,6 +13,10 @@ from shared.errors import NeedsOperator
 from shared.model.change import EncodedRow
 from shared.model.orders import Granted
 from shared.model.position import GtidSet
+from shared.model.throttle import Pace
+
+#: How long an attempt keeps its transaction open for its pace's sake.
+_REST_SECONDS_MAX = 30.0
 
 #: How long the server may wait for P before the reader shows a sign of life.
 _WAIT_SECONDS = 1
@@ -27,6 +33,8 @@ class ChunkReader:
         self._options = options
         self._purpose = purpose
         self._session: Session | None = None
+        self._began = 0.0
+        self._rest = 0.0
 
     def executed(self, low: GtidSet) -> bool:
         """True once the server has executed all of it; waits a second at most."""
@@ -37,9 +45,33 @@ class ChunkReader:
 
     def read(self, granted: Granted) -> Iterator[list[EncodedRow]]:
         """All rows of the chunk in one consistent read."""
+        self._began = self._began or clock.monotonic_seconds()
         encoder = self._codec.snapshot_encoder(granted.table, self._options)
         sql = select_rows(granted.table, encoder.select_expressions, granted.range)
         yield from self._open().stream(sql, encoder)
+
+    @property
+    def received(self) -> int:
+        """Bytes of rows that have arrived."""
+        return 0 if self._session is None else self._session.received
+
+    def rested(self, rows: int, pace: Pace) -> bool:
+        """True when rows and bytes are not ahead of the pace; waits a second at most.
+
+        An attempt rests 30 s in all and then goes on as fast as it can: its transaction is open meanwhile, which readers
+        of the topic wait for. What it is ahead then, the leader makes up for before it grants the next chunk.
+        """
+        ahead = pace.seconds(rows, self.received)
+        if not ahead:
+            return True
+        now = clock.monotonic_seconds()
+        wait = min(self._began + ahead - now, _REST_SECONDS_MAX - self._rest)
+        if wait <= 0:
+            return True
+        pause = min(wait, _WAIT_SECONDS)
+        time.sleep(pause)
+        self._rest += pause
+        return pause == wait
 
     def close(self) -> None:
         """Ends the connection."""

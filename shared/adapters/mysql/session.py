@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -19,6 +19,7 @@ from shared.adapters.mysql.result import ask, piece
 from shared.codec import SnapshotEncoder
 from shared.errors import Bug, HeadraceError, NeedsOperator, PreflightFailed, Unavailable
 from shared.model.change import EncodedRow
+from shared.model.throttle import Address
 
 #: One row as the text protocol sends it; no converter has touched it.
 RawRow: TypeAlias = tuple[bytes | None, ...]
@@ -45,6 +46,10 @@ class MysqlTarget:
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 
+    def at(self, address: Address) -> MysqlTarget:
+        """The same user on another server."""
+        return replace(self, host=address.host, port=address.port)
+
 
 class SharedTls(Connection):
     """PyMySQL's connection with one TLS context for all: PyMySQL would read every certificate authority of the machine
@@ -70,6 +75,8 @@ class Session:
         target: the server.
         purpose: what the connection is for; MySQL shows it in performance_schema.session_connect_attrs.
 
+    `queries` counts what was asked, `received` the bytes of rows that streams brought.
+
     Raises (every method): Unavailable when MySQL does not answer, NeedsOperator when it refuses.
     """
 
@@ -78,6 +85,7 @@ class Session:
         with translated(target, "connecting"):
             self._connection: Connection[Cursor] = SharedTls(**connect_arguments(target, purpose))
         self.queries = 0
+        self.received = 0
         # NO_BACKSLASH_ESCAPES and ANSI_QUOTES would change how our own literals are read.
         self.query("SET SESSION time_zone = '+00:00', sql_mode = ''")
         # One SELECT must be one consistent read, also on a server whose default is READ UNCOMMITTED.
@@ -119,6 +127,7 @@ class Session:
             while not rows.ended:
                 with translated(self._target, "reading"):
                     data = piece(self._connection)
+                self.received += len(data)
                 if batch := rows.feed(data):
                     yield batch
                 if rows.refusal is not None:

@@ -20,6 +20,9 @@ from tests.unit.codec.packets import CODECS, DAMAGED, TABLE, TABLES, decoder
 
 REPOSITORY = Path(__file__).parents[3]
 
+#: The type of an event that holds a compressed transaction.
+_TRANSACTION_PAYLOAD = 40
+
 
 def test_the_fastest_is_taken_unless_another_is_asked_for() -> None:
     assert codec.implementation("python") is codec.PYTHON
@@ -114,7 +117,11 @@ def test_a_row_that_is_cut_short_and_a_servers_error(one: codec.Codec) -> None:
 @settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(DAMAGED)
 def test_the_implementations_agree_on_damaged_packets(packets: list[bytes]) -> None:
-    """The same events, or the same kind of error."""
+    """The same events, or the same kind of error.
+
+    Damage within compressed bytes is the one exception: two builds of zstd need not agree on which of them are none.
+    (A server protects them, as all its events, by a checksum, which these streams are without.)
+    """
     outcomes: list[object] = []
     for one in CODECS:
         made = decoder(*TABLES.values(), started=False, codec=one)
@@ -122,6 +129,8 @@ def test_the_implementations_agree_on_damaged_packets(packets: list[bytes]) -> N
             outcomes.append([event for packet in packets for event in made.feed(packet)])
         except HeadraceError as error:
             outcomes.append(error.name)
+    if packets[-1][4] == _TRANSACTION_PAYLOAD and "UnsupportedEvent" in outcomes:
+        return
     assert outcomes[1:] == outcomes[:-1]
 
 

@@ -24,9 +24,10 @@ from shared.machines.ledger import (
 from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, TransactionBegin, TransactionEnd
 from shared.model.change import Change, ChunkKey
 from shared.model.chunk import ChunkId, KeyRange
-from shared.model.orders import Answer, AskChunks, Beat, Granted, Question, ReadChunks, Refused
+from shared.model.orders import Answer, AskChunks, AskSplit, Beat, Granted, Question, ReadChunks, Refused
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import Column, Table, TableId
+from shared.model.throttle import Limits, Pace, Pressure
 from tests.unit.machines.counting import calls
 from workers.binlog.leader import Leader
 from workers.binlog.ports import Policy, Ports
@@ -52,6 +53,9 @@ class World:
     asked: list[tuple[list[ChunkKey], list[HeldRange]]] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    hints: list[Hint] = field(default_factory=list)
+    threads_running: int = 0
+    looks: int = 0
     commits: int = 0
     pending: bool = False
     position: int = 0
@@ -78,7 +82,8 @@ class World:
     def answer(self, answer: Answer) -> None:
         self.answers.append(answer)
 
-    def send(self, hint: Hint) -> None: ...
+    def send(self, hint: Hint) -> None:
+        self.hints.append(hint)
 
     def start(self, attempt: str) -> None: ...
 
@@ -95,8 +100,18 @@ class World:
     def current(self, table: TableId) -> Table | None:
         raise AssertionError("no DDL here")
 
+    def pressure(self, limits: Limits) -> Pressure:
+        self.looks += 1
+        return Pressure(self.threads_running)
 
-def leader(world: World, *chunks: ChunkRecord, processed: int = 5, tables: Sequence[Table] = ()) -> Leader:
+
+def leader(
+    world: World,
+    *chunks: ChunkRecord,
+    processed: int = 5,
+    tables: Sequence[Table] = (),
+    limits: Limits | None = None,
+) -> Leader:
     named = {table.id: table for table in (NUMBERS, TEXTS, OTHER, *tables)}
     records = {name: TableRecord(table, f"topic.{name.table}", 1, 1, 2, None, True) for name, table in named.items()}
     state = StoredState(
@@ -104,8 +119,8 @@ def leader(world: World, *chunks: ChunkRecord, processed: int = 5, tables: Seque
         records,
         {chunk.chunk: chunk for chunk in chunks},
     )
-    ports = Ports(world, world, world, world, world, world, world, partial(key_reader, options=FormatOptions()))
-    return Leader(Ledger(state, 2, "server", 4, MemoryHold), ports, Policy(4, commit_messages=100))
+    ports = Ports(world, world, world, world, world, world, world, world, partial(key_reader, options=FormatOptions()))
+    return Leader(Ledger(state, 2, "server", 4, MemoryHold), ports, Policy(4, commit_messages=100), limits)
 
 
 def claimed(table: Table, number: int, bounds: KeyRange, since: int = 5) -> ChunkRecord:
@@ -269,6 +284,54 @@ def test_progress_is_told_of_chunks_that_are_read_alone() -> None:
     made = leader(world, *named)
     made.step(0.0)
     assert made.progress() == {named[2].chunk: 8}
+
+
+# The throttle.
+
+
+def test_while_the_server_is_busy_nothing_is_hinted_or_granted() -> None:
+    chunk = waiting(NUMBERS, 0)
+    world = World(threads_running=11)
+    made = leader(world, chunk, limits=Limits(max_threads_running=10))
+    made.step(0.0)
+    world.questions = [AskChunks((chunk.chunk,), "a", "w"), AskSplit(NUMBERS.id, "s", "w")]
+    made.step(0.5)
+    assert [answer.attempt for answer in world.answers] == ["a", "s"]
+    assert world.answers[0] == Refused("a", "throttled: Threads_running is 11, above 10")
+    assert isinstance(world.answers[1], Refused)
+    assert (world.hints, world.looks) == ([], 1)
+
+    world.threads_running = 10
+    made.step(2.0)
+    assert (world.hints, world.looks) == ([(chunk.chunk,)], 2)
+
+
+def test_a_grant_carries_its_share_of_the_limits() -> None:
+    chunks = [ChunkRecord(ChunkId(NUMBERS.id, n), KeyRange((n,), (n + 1,))) for n in range(6)]
+    world = World(questions=[AskChunks((chunks[0].chunk,), "a", "w")])
+    leader(world, *chunks, limits=Limits(rows_per_second=1000, bytes_per_second=8000)).step(0.0)
+    (answer,) = world.answers
+    assert isinstance(answer, ReadChunks)
+    assert answer.pace == Pace(250.0, 2000.0)
+
+
+def test_rows_that_were_read_too_fast_are_paid_for_before_the_next_chunk() -> None:
+    named = [waiting(NUMBERS, 0), waiting(OTHER, 0)]
+    world = World(questions=[AskChunks((named[0].chunk,), "a", "w"), Beat("a", 5000)])
+    made = leader(world, *named, limits=Limits(rows_per_second=1000))
+    made.step(100.0)
+    world.questions = [AskChunks((named[1].chunk,), "b", "w")]
+    made.step(103.0)
+    assert world.answers[-1] == Refused("b", "throttled: the rate is used up")
+    assert world.hints == []
+    made.step(104.0)
+    assert world.hints == [(named[1].chunk,)]
+
+
+def test_without_limits_nobody_asks_for_the_load() -> None:
+    world = World()
+    leader(world, waiting(NUMBERS, 0)).step(0.0)
+    assert (world.looks, len(world.hints)) == (0, 1)
 
 
 # What a turn costs.

@@ -1,0 +1,82 @@
+"""Limits on what a snapshot takes of MySQL, on real servers: they hold, they change while the job runs, and the stream
+goes on meanwhile.
+"""
+
+import threading
+import time
+from contextlib import suppress
+
+import pymysql
+import pytest
+
+from tests.integration.test_job import execute, job, streaming
+from tests.plugins.fix_headrace import fold, read_topic
+from tests.plugins.fix_servers import root_connection
+
+ROWS = 6000
+
+
+@pytest.fixture
+def many(mysql_server, mysql_database) -> str:
+    """The topic of a table."""
+    execute(mysql_server, "CREATE TABLE many (id INT PRIMARY KEY, word VARCHAR(20))", mysql_database)
+    with root_connection(mysql_server, mysql_database) as connection, connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO many VALUES (%s, 'word')", [(number,) for number in range(ROWS)])
+        cursor.execute("ANALYZE TABLE many")
+    return f"{mysql_database}.many"
+
+
+def rows_in(cluster, topic: str) -> int:
+    return len(fold(read_topic(cluster.bootstrap, topic)))
+
+
+@pytest.fixture
+def sleepers(mysql_server):
+    """Statements that run for long, as a server in trouble has them."""
+    connections = [root_connection(mysql_server) for _ in range(6)]
+
+    def sleep(connection) -> None:
+        with suppress(pymysql.Error), connection.cursor() as cursor:
+            cursor.execute("SELECT SLEEP(120)")
+
+    threads = [threading.Thread(target=sleep, args=(connection,), daemon=True) for connection in connections]
+    for thread in threads:
+        thread.start()
+    yield
+    for connection in connections:
+        execute(mysql_server, f"KILL {connection.thread_id()}")
+    for thread in threads:
+        thread.join(10)
+
+
+def test_a_busy_server_is_left_alone_until_the_limit_is_lifted(cluster, mysql_server, many, sleepers) -> None:
+    cluster.binlog_worker(), cluster.snapshot_worker()
+    cluster.submit(job(many, "  throttle.max-threads-running: 5"), "calm")
+    waits = "Threads_running is "
+    cluster.wait("the job is throttled", lambda: waits in str((cluster.status("calm")["throttle"] or {}).get("waits")))
+    execute(mysql_server, f"INSERT INTO {many} VALUES (-1, 'new')")
+    cluster.wait("the stream goes on", lambda: rows_in(cluster, many) == 1)
+    before = cluster.status("calm")
+    assert (before["rows"], before["mysql"]["rows"], before["state"]) == (0, 0, "snapshot")
+    assert any("throttled" in note for note in before["notes"])
+
+    done = cluster.cli("throttle", "calm", "--max-threads-running", "none", "--json")
+    assert done.returncode == 0, done.stderr
+    cluster.wait("the snapshot ends", lambda: streaming(cluster, "calm"))
+    after = cluster.status("calm")
+    assert rows_in(cluster, many) == ROWS + 1
+    assert after["epoch"] == before["epoch"]  # no new tenure
+    assert after["throttle"] == {"limits": {}, "changed": {"max-threads-running": "none"}, "waits": ""}
+    assert after["mysql"]["rows"] >= ROWS
+    assert after["mysql"]["bytes"] > ROWS * len("word")
+
+
+def test_a_rate_is_kept_across_chunks_and_workers(cluster, many) -> None:
+    cluster.binlog_worker(), cluster.snapshot_worker()
+    limits = "  throttle.rows-per-second: 1000\n  scan.incremental.snapshot.chunk.size: 500"
+    began = time.monotonic()
+    cluster.submit(job(many, limits), "calm")
+    cluster.wait("the snapshot ends", lambda: streaming(cluster, "calm"))
+    # Of all chunks, those that are read at the end need not be paid for, and a second is given.
+    assert time.monotonic() - began > (ROWS - 4 * 500) / 1000 - 1
+    assert rows_in(cluster, many) == ROWS

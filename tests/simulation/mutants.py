@@ -1,0 +1,116 @@
+"""The protocol with one rule switched off, each as the smallest change of the shipped code. The simulation must notice.
+
+The names are DESIGN's rules. What a world switches off itself (waiting for P, fencing, …) stands in `world.Faults`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from shared.adapters.memory.kafka import MemorySink
+from shared.machines.ledger import HeldRanges, Ledger, MemoryHold
+from shared.model.change import Change
+from shared.model.orders import ReadChunks
+from shared.model.position import GtidSet
+from shared.model.schema import TableId
+from workers.binlog.leader import Leader
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a world is made of; as shipped, unless a rule is switched off."""
+
+    ledger: type[Ledger] = Ledger
+    leader: type[Leader] = Leader
+    hold: Callable[[], MemoryHold] = MemoryHold
+    leader_sink: type[MemorySink] = MemorySink
+    one_id_per_chunk: bool = False
+
+
+AS_SHIPPED = Rules()
+
+
+class AnswersBeforeTheClaimIsDurable(Leader):
+    """Rule 2: `go` is said at once, and the claim is committed a second later."""
+
+    _late = 0.0
+
+    def _take_questions(self, now: float) -> bool:
+        worked = super()._take_questions(now)
+        for (attempt, low), grants in groupby(self.ledger.committed(), lambda grant: (grant.attempt, grant.low)):
+            self._ports.mail.answer(ReadChunks(attempt, low, tuple(self._granted(grant) for grant in grants)))
+            self._late = now + 1.0
+        return worked
+
+    def _commit_if_due(self, now: float, *, idle: bool) -> bool:
+        return now >= self._late and super()._commit_if_due(now, idle=idle)
+
+
+class NeverHolds(Ledger):
+    """Rule 3: events of claimed ranges go out as they come."""
+
+    def held_ranges(self, table: TableId) -> HeldRanges | None:
+        return None
+
+    def absorb(
+        self, table: TableId, changes: Sequence[Change], places: Sequence[int | None] | None = None
+    ) -> Sequence[Change]:
+        return () if self._replayed else changes
+
+
+class KeepsEveryEvent(MemoryHold):
+    """Rule 5: all held events of a key go out, not the last one only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._every: list[Change] = []
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        super().put(key, value)
+        self._every.append((key, value))
+
+    def batches(self) -> Iterator[list[Change]]:
+        return iter([self._every] if self._every else [])
+
+
+class ResumesFromROnly(Ledger):
+    """Rule 8: a new leader reads on from R, as if holds had no beginning of their own."""
+
+    def _resume_position(self) -> GtidSet:
+        return self.processed
+
+
+class ForgetsWhatRCovers(Ledger):
+    """Rule 8: what is read again is written again."""
+
+    def begin(self, gtids: GtidSet) -> None:
+        super().begin(gtids)
+        self._replayed = False
+
+    def end(self) -> None:
+        self._to_replay = self._to_replay.minus(self._required_gtids())
+        super().end()
+
+
+class CommitsInHalves(MemorySink):
+    """Rule 12: one MySQL transaction may be divided between two Kafka transactions."""
+
+    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if self.pending and topic != self._state_topic:
+                super().commit([])
+            super().write_all(topic, [change])
+
+
+#: By rule: what is switched off, and whether it shows without any fault.
+MUTANTS: dict[str, tuple[Rules, bool]] = {
+    "one id for every attempt at a chunk": (Rules(one_id_per_chunk=True), False),
+    "2: go before the claim is durable": (Rules(leader=AnswersBeforeTheClaimIsDurable), False),
+    "3: no hold": (Rules(ledger=NeverHolds), True),
+    "5: every held event, not the last": (Rules(hold=KeepsEveryEvent), True),
+    "8: resume from R alone": (Rules(ledger=ResumesFromROnly), False),
+    "8: nothing is skipped": (Rules(ledger=ForgetsWhatRCovers), False),
+    "12: transactions in halves": (Rules(leader_sink=CommitsInHalves), True),
+}
