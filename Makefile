@@ -3,8 +3,11 @@ VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 STACK := $(PYTHON) compose/local/stack.py
 
+SEEDS ?= 2000
+MINUTES ?= 5
+
 .DEFAULT_GOAL := help
-.PHONY: help dev up down demo test lint unit simulate it bench
+.PHONY: help dev up down demo test lint unit simulate it torture bench
 
 help: ## Show the verbs.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,13 +38,16 @@ lint: dev ## Check style, types and the direction of imports.
 	$(VENV)/bin/lint-imports
 
 unit: dev ## Run the unit tests: no sockets, no servers.
-	$(PYTHON) -m pytest tests/unit tests/tidy
+	$(PYTHON) -m pytest -n auto tests/unit tests/tidy
 
-simulate: dev ## Run the protocol under a seeded simulation; SIMULATION_SEEDS=1000 runs more.
-	$(PYTHON) -m pytest tests/simulation
+simulate: dev ## Run the protocol under a seeded simulation; SEEDS=20000 runs more.
+	SIMULATION_SEEDS=$(SEEDS) $(PYTHON) -m pytest -n auto tests/simulation
 
-it: dev ## Run the integration tests on real MySQL, Kafka and Valkey.
-	$(PYTHON) -m pytest tests/integration
+it: dev ## Run the integration tests and a short torture on real MySQL, Kafka and Valkey.
+	$(PYTHON) -m pytest -n 2 --dist loadfile tests/integration tests/torture
+
+torture: dev ## Random faults on real servers for MINUTES=5, then every row compared; TORTURE="--seed 1" repeats a seed.
+	$(PYTHON) -m tests.torture --minutes $(MINUTES) $(TORTURE)
 
 bench: dev ## Measure headrace and its limits; PEERS=debezium,maxwell,flink adds others (default: none), BENCH="--rows 200000" is shorter.
 	$(PYTHON) -m tests.bench --peers "$(PEERS)" $(BENCH)

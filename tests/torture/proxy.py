@@ -1,0 +1,98 @@
+"""A TCP proxy in a thread, between headrace and one server: it passes everything on, until it is told otherwise.
+
+Written by hand because a fault must hit connections that are open already, at a moment of our choosing, with no tool or
+privilege that a test machine may lack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from contextlib import suppress
+from enum import StrEnum
+from typing import Any
+
+_PIECE = 65536
+
+
+class Mode(StrEnum):
+    """What the proxy does with bytes."""
+
+    OPEN = "open"
+    CUT = "cut"
+    """Connections end at once, new ones too."""
+    STALL = "stall"
+    """Nothing passes, and nobody is told: a half-open connection."""
+    SLOW = "slow"
+    """Each piece waits a moment."""
+
+
+class Proxy:
+    """Listens on `port` of the loopback and forwards to `target_port` there."""
+
+    def __init__(self, target_port: int) -> None:
+        self._target = target_port
+        self._mode = Mode.OPEN
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
+        self._passing = asyncio.Event()
+        threading.Thread(target=self._loop.run_forever, name=f"proxy-{target_port}", daemon=True).start()
+        self._server: asyncio.Server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.set(Mode.OPEN)
+
+    def set(self, mode: Mode) -> None:
+        """From now on."""
+        self._run(self._set(mode))
+
+    def close(self) -> None:
+        """Ends all connections and the thread."""
+        self._server.close()
+        self.set(Mode.CUT)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _set(self, mode: Mode) -> None:
+        self._mode = mode
+        if mode is Mode.STALL:
+            self._passing.clear()
+        else:
+            self._passing.set()
+        if mode is Mode.CUT:
+            for writer in list(self._writers):
+                writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            await self._passing.wait()
+            if self._mode is Mode.CUT:
+                return
+            with suppress(OSError):
+                back_reader, back_writer = await asyncio.open_connection("127.0.0.1", self._target)
+                self._writers.add(back_writer)
+                try:
+                    await asyncio.gather(self._pump(reader, back_writer), self._pump(back_reader, writer))
+                finally:
+                    self._writers.discard(back_writer)
+                    back_writer.transport.abort()
+        finally:
+            self._writers.discard(writer)
+            writer.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while piece := await reader.read(_PIECE):
+                await self._passing.wait()
+                if self._mode is Mode.SLOW:
+                    await asyncio.sleep(0.05)
+                writer.write(piece)
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            with suppress(OSError):
+                writer.close()
