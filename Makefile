@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 STACK := $(PYTHON) compose/local/stack.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev up down demo test lint unit simulate it bench
+.PHONY: help dev up down demo test lint unit simulate it docs bench
 
 help: ## Show the verbs.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ simulate: dev ## Run the protocol under a seeded simulation; SIMULATION_SEEDS=10
 
 it: dev ## Run the integration tests on real MySQL, Kafka and Valkey.
 	$(PYTHON) -m pytest tests/integration
+
+docs: dev ## Draw the pictures and build the site of docs/ into .local/site; a broken link is an error.
+	$(PYTHON) docs/images/draw.py
+	$(VENV)/bin/mkdocs build --strict --quiet
+	@echo "in .local/site; to see it: $(PYTHON) -m http.server --bind 127.0.0.1 --directory .local/site 8000"
 
 bench: dev ## Measure headrace and its limits; PEERS=debezium,maxwell,flink adds others (default: none), BENCH="--rows 200000" is shorter.
 	$(PYTHON) -m tests.bench --peers "$(PEERS)" $(BENCH)
