@@ -45,7 +45,7 @@ it: dev ## Run the integration tests on real MySQL, Kafka and Valkey.
 
 docs: dev ## Draw the pictures and build the site of docs/ into .local/site; a broken link is an error.
 	$(PYTHON) docs/images/draw.py
-	$(VENV)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 	@echo "in .local/site; to see it: $(PYTHON) -m http.server --bind 127.0.0.1 --directory .local/site 8000"
 
 bench: dev ## Measure headrace and its limits; PEERS=debezium,maxwell,flink adds others (default: none), BENCH="--rows 200000" is shorter.
