@@ -9,6 +9,7 @@ import re
 import secrets
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -153,3 +154,16 @@ def test_the_tutorial_does_what_it_says(shell: Shell) -> None:
             assert again, f"$ {example.commands}\n--- shown\n{example.prints}\n--- printed\n{printed}"
             time.sleep(0.3)
             printed = shell.run(example.commands)
+
+
+def test_the_small_clients_say_what_is_wrong_in_one_sentence(shell: Shell) -> None:
+    for command, words in (
+        ('sql "SELEC 1"', "You have an error in your SQL syntax"),
+        ('sql "SELECT 1; SELECT nothing"', "Unknown column 'nothing'"),
+        ("topic no.such.topic", "Kafka has no topic no.such.topic"),
+    ):
+        code = f"{sys.executable} compose/local/client.py {command} 2>&1 && echo done || echo code $?"
+        printed = shell.run(code)
+        assert words in printed
+        assert "Traceback" not in printed
+        assert printed.endswith("code 1\n")
