@@ -7,7 +7,7 @@ SEEDS ?= 2000
 MINUTES ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help dev up down demo test lint unit simulate it torture bench
+.PHONY: help dev up down demo test lint unit simulate it torture docs bench
 
 help: ## Show the verbs.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ it: dev ## Run the integration tests and a short torture on real MySQL, Kafka an
 
 torture: dev ## Random faults on real servers for MINUTES=5, then every row compared; TORTURE="--seed 1" repeats a seed.
 	$(PYTHON) -m tests.torture --minutes $(MINUTES) $(TORTURE)
+
+docs: dev ## Draw the pictures and build the site of docs/ into .local/site; a broken link is an error.
+	$(PYTHON) docs/images/draw.py
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	@echo "in .local/site; to see it: $(PYTHON) -m http.server --bind 127.0.0.1 --directory .local/site 8000"
 
 bench: dev ## Measure headrace and its limits; PEERS=debezium,maxwell,flink adds others (default: none), BENCH="--rows 200000" is shorter.
 	$(PYTHON) -m tests.bench --peers "$(PEERS)" $(BENCH)

@@ -220,13 +220,42 @@ def test_the_readme_is_short_and_its_make_verbs_exist() -> None:
     assert named - verbs == set()
 
 
-def test_the_readmes_job_file_is_one(tmp_path: Path) -> None:
+def test_job_files_in_the_pages_are_some() -> None:
     from shared.job.spec import parse
 
-    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert blocks
-    for block in blocks:
+    blocks = [block for page in PAGES for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)]
+    whole = [block for block in blocks if block.startswith("source:")]
+    assert len(whole) >= 2
+    for block in whole:
         parse(block)
+
+
+def commands(text: str) -> list[list[str]]:
+    """Every call of `scheduler` in a page, in words; what stands for something else (JOB, …) is a word as well."""
+    lines = [line.strip() for line in text.splitlines()] + re.findall(r"`([^`\n]+)`", text)
+    found = []
+    for line in lines:
+        if re.match(r"scheduler [a-z]+\b", line):
+            line = re.split(r" {2,}| #| [|>&<]", line)[0]
+            found.append(re.sub(r"""(["']).*?(\1|$)""", "TEXT", line).split()[1:])
+    return found
+
+
+def test_commands_that_pages_name_exist_with_their_options() -> None:
+    from scheduler.cli import cli
+
+    wrong, seen = [], 0
+    for page in PAGES:
+        for verb, *words in commands(page.read_text()):
+            known = (
+                {name for option in cli.commands[verb].params for name in option.opts} if verb in cli.commands else None
+            )
+            options = {word.strip("[]…") for word in words if re.match(r"\[?--[a-z]", word)}
+            seen += 1
+            if known is None or options - known - {"--help"}:
+                wrong.append(f"{page.relative_to(ROOT)}: scheduler {verb} {' '.join(words)}")
+    assert seen > 50
+    assert wrong == []
 
 
 def test_importing_the_workers_app_needs_no_server() -> None:

@@ -109,8 +109,8 @@ class Reader:
         for topic in topics:
             if topic not in known:
                 raise StackError(
-                    f"Kafka has no topic {topic}, though its job runs",
-                    "if it was deleted by hand, `scheduler cancel` its job and run `make demo` again",
+                    f"Kafka has no topic {topic}",
+                    "`scheduler status JOB` shows a job's topics; if it was deleted by hand, `scheduler cancel` the job and begin again",
                 )
             for number in known[topic].partitions:
                 yield topic, number
