@@ -37,7 +37,8 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._passing = asyncio.Event()
-        threading.Thread(target=self._loop.run_forever, name=f"proxy-{target_port}", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy-{target_port}", daemon=True)
+        self._thread.start()
         self._server: asyncio.Server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0))
         self.port: int = self._server.sockets[0].getsockname()[1]
         self.set(Mode.OPEN)
@@ -48,9 +49,10 @@ class Proxy:
 
     def close(self) -> None:
         """Ends all connections and the thread."""
-        self._server.close()
-        self.set(Mode.CUT)
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -64,6 +66,14 @@ class Proxy:
         if mode is Mode.CUT:
             for writer in list(self._writers):
                 writer.transport.abort()
+
+    async def _end(self) -> None:
+        self._server.close()
+        await self._set(Mode.CUT)
+        serving = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)

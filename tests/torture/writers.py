@@ -12,14 +12,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import pymysql
 from pymysql.cursors import Cursor
 
 from tests.torture.tables import TABLES, TortureTable
 
-Connect = Callable[[], pymysql.connections.Connection[Cursor]]
+Connect: TypeAlias = "Callable[[], pymysql.connections.Connection[Cursor]]"
 
 _LARGE = 50_000
 
