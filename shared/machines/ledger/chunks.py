@@ -54,6 +54,19 @@ class Refusal(NamedTuple):
     reason: str
 
 
+#: Why a chunk that is held cannot be read now.
+_HELD_BECAUSE = {
+    ChunkState.CLAIMED: "another attempt reads it",
+    ChunkState.READ: "another attempt has read it",
+    ChunkState.DRAINING: "its last reader was shut out, and its changes are not written yet",
+}
+
+
+def not_waiting(held: HeldChunk | None) -> str:
+    """Why nobody may read a chunk that does not wait; None is one that is not held either."""
+    return _HELD_BECAUSE[held.state] if held else "copied already, or unknown"
+
+
 class HeldRange(NamedTuple):
     """A range whose events are kept back."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import TypeAlias
 
 from shared.errors import Bug
-from shared.machines.ledger.chunks import ChunkState, Grant, HeldChunk, HeldRange, HeldRanges, Refusal
+from shared.machines.ledger.chunks import ChunkState, Grant, HeldChunk, HeldRange, HeldRanges, Refusal, not_waiting
 from shared.machines.ledger.holds import Hold
 from shared.machines.ledger.records import (
     ChunkRecord,
@@ -222,7 +222,7 @@ class Ledger:
         """
         self._between_transactions()
         if chunk_id not in self._waiting:
-            return Refusal(chunk_id, attempt, "not waiting")
+            return Refusal(chunk_id, attempt, not_waiting(self._held.get(chunk_id.table, {}).get(chunk_id.number)))
         readers = self._readers()
         if attempt not in readers and len(readers) >= self.parallelism:
             return Refusal(chunk_id, attempt, "parallelism reached")
@@ -319,9 +319,9 @@ class Ledger:
         return [(c.id, c.attempt) for c in self.held_chunks() if c.state is ChunkState.CLAIMED]
 
     @property
-    def waiting(self) -> Collection[ChunkId]:
-        """The waiting chunks in their order; nobody walks to their end."""
-        return self._waiting.keys()
+    def waiting(self) -> Mapping[ChunkId, KeyRange]:
+        """The waiting chunks in their order, with their ranges; nobody walks to their end."""
+        return self._waiting
 
     def small(self, chunk: ChunkId) -> int | None:
         """About how many rows the chunk has, if it may be read with others: a whole table of few rows, not yet tried."""

@@ -42,6 +42,7 @@ UUID = "aaaaaaaa-0000-0000-0000-000000000001"
 TABLE = Table(TableId("d", "t"), (Column("id", "bigint", "bigint", nullable=False),), ("id",))
 OTHER = Table(TableId("d", "u"), (Column("id", "bigint", "bigint", nullable=False),), ("id",))
 END = Coordinates("binlog.000001", 500)
+COPIED = "copied already, or unknown"
 
 
 def gtids(last: int) -> GtidSet:
@@ -344,14 +345,16 @@ def test_a_chunk_is_granted_to_one_attempt_at_a_time() -> None:
     ledger = split()
     claim(ledger, 0)
     chunk = ChunkId(TABLE.id, 0)
-    assert ledger.ask(chunk, "b") == Refusal(chunk, "b", "not waiting")
+    assert ledger.ask(chunk, "b") == Refusal(chunk, "b", "another attempt reads it")
+    ledger.done(chunk, "a", 1)
+    assert ledger.ask(chunk, "b") == Refusal(chunk, "b", "another attempt has read it")
     release(ledger, 0)
-    assert ledger.ask(chunk, "b") == Refusal(chunk, "b", "not waiting")
+    assert ledger.ask(chunk, "b") == Refusal(chunk, "b", COPIED)
 
 
 def test_a_chunk_that_does_not_exist_is_refused() -> None:
     chunk = ChunkId(TABLE.id, 99)
-    assert split().ask(chunk, "a") == Refusal(chunk, "a", "not waiting")
+    assert split().ask(chunk, "a") == Refusal(chunk, "a", COPIED)
 
 
 def test_parallelism_counts_the_chunks_that_are_being_read() -> None:
@@ -570,6 +573,8 @@ def stored_claim(*, done: bool) -> StoredState:
 def test_a_claim_without_a_done_mark_drains_and_then_waits() -> None:
     ledger = Ledger(stored_claim(done=False), 4, "server", 2, MemoryHold)
     assert held_state(ledger) == [(ChunkId(TABLE.id, 0), ChunkState.DRAINING)]
+    refusal = ledger.ask(ChunkId(TABLE.id, 0), "late")
+    assert refusal is not None and refusal.reason.startswith("its last reader was shut out")
     assert ledger.wants_binlog_end
     ledger.binlog_end(END)
     list(ledger.ripe(END))

@@ -268,7 +268,10 @@ def test_a_question_of_which_nothing_waits_is_refused() -> None:
         questions=[AskChunks((ChunkId(TEXTS.id, 9), ChunkId(TEXTS.id, 8)), "a", "w"), AskChunks((), "b", "w")]
     )
     leader(world).step(0.0)
-    assert world.answers == [Refused("a", "not waiting"), Refused("b", "nothing was asked for")]
+    assert world.answers == [
+        Refused("a", "copied already, or unknown"),
+        Refused("b", "nothing was asked for"),
+    ]
 
 
 def test_progress_is_told_of_chunks_that_are_read_alone() -> None:
