@@ -1,20 +1,28 @@
-"""The Celery tasks: hints in, one call each. Names and arguments are the wire contract of `shared.model.orders`."""
+"""The Celery tasks: hints in, one call each. Names and arguments are the wire contract of `shared.model.orders`.
+
+What they return and raise is for people only: Flower shows it (docs/flower.md), and nobody else asks for it.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery, Task
 
+from scheduler.dispatch.captions import of_tables
 from shared.codec import Codec
 from shared.errors import HeadraceError
-from shared.model.chunk import named
+from shared.model.chunk import ChunkId, named
 from shared.model.orders import CHUNK_TASK, SPLIT_TASK, chunks_from_json
 from shared.model.schema import TableId
 from shared.runtime import collector, logs
 from shared.settings import Settings
+from workers.progress import Progress
+from workers.snapshot.attempt import Outcome
 from workers.snapshot.office import Office
 
 LOG = logs.get("headrace.snapshot")
@@ -32,28 +40,58 @@ def register(app: Celery, settings: Settings, codec: Codec) -> None:
             offices[pid] = Office(settings, codec, settings.worker_name or f"{socket.gethostname()}-{pid}")
         return offices[pid]
 
-    @app.task(name=CHUNK_TASK, bind=True, shared=False)  # type: ignore[untyped-decorator]
-    def chunk(self: Task, *, job: str, job_id: str, chunks: list[list[Any]]) -> dict[str, Any]:
+    # Of an error that is expected Celery logs no traceback.
+    expected = (HeadraceError,)
+
+    @app.task(name=CHUNK_TASK, bind=True, shared=False, throws=expected)  # type: ignore[untyped-decorator]
+    def chunk(self: Task, *, job: str, job_id: str, chunks: list[list[Any]]) -> dict[str, Any] | str:
         subject = chunks_from_json(chunks)
-        try:
-            outcome = office().read_chunks(job, job_id, subject)
-        except HeadraceError as error:
-            return _failed(self, named(subject), error)
-        LOG.info("chunk_read" if outcome.read else "chunk_refused", job=job, chunk=named(subject), **outcome._asdict())
-        return outcome._asdict()
+        with _failing_by_name(self, named(subject)), _progress(app, self, "rows") as progress:
+            outcome = office().read_chunks(job, job_id, subject, progress.note)
+        if not outcome.read:
+            return _refused("chunk_refused", job, named(subject), outcome.reason)
+        result = read_result(outcome, subject)
+        LOG.info("chunk_read", job=job, chunk=named(subject), **result)
+        return result
 
-    @app.task(name=SPLIT_TASK, bind=True, shared=False)  # type: ignore[untyped-decorator]
-    def split(self: Task, *, job: str, job_id: str, database: str, table: str) -> dict[str, Any]:
+    @app.task(name=SPLIT_TASK, bind=True, shared=False, throws=expected)  # type: ignore[untyped-decorator]
+    def split(self: Task, *, job: str, job_id: str, database: str, table: str) -> dict[str, Any] | str:
         subject = TableId(database, table)
-        try:
-            bounds = office().split(job, job_id, subject)
-        except HeadraceError as error:
-            return _failed(self, str(subject), error)
-        LOG.info("table_split", job=job, table=str(subject), bounds=bounds)
-        return {"bounds": bounds}
+        with _failing_by_name(self, str(subject)), _progress(app, self, "bounds") as progress:
+            found = office().split(job, job_id, subject, progress.note)
+        if found.reason:
+            return _refused("split_refused", job, str(subject), found.reason)
+        LOG.info("table_split", job=job, table=str(subject), bounds=found.bounds)
+        return {"bounds": found.bounds}
 
 
-def _failed(task: Task, subject: str, error: HeadraceError) -> dict[str, Any]:
-    """The leader knows already and decides; Celery must not try again."""
-    LOG.warning("attempt_failed", task=task.name, subject=subject, error=error.name, reason=error.message)
-    return {"error": error.name, "message": error.message}
+def read_result(outcome: Outcome, hinted: tuple[ChunkId, ...]) -> dict[str, Any]:
+    """What a task says that has read chunks. Which ones it says where they are not all that its hint names."""
+    result: dict[str, Any] = {"rows": outcome.rows, "bytes": outcome.bytes, "seconds": round(outcome.seconds, 3)}
+    if len(hinted) > 1:
+        result["chunks"] = len(outcome.chunks)
+    if len(outcome.chunks) < len(hinted):
+        result["read"] = of_tables([chunk.table for chunk in outcome.chunks])
+    return result
+
+
+def _refused(event: str, job: str, subject: str, reason: str) -> str:
+    """An answer like any other: hints may be stale, doubled or early."""
+    LOG.info(event, job=job, subject=subject, reason=reason)
+    return f"refused: {reason}"
+
+
+def _progress(app: Celery, task: Task, unit: str) -> Progress:
+    return Progress(app, task.request.id, task.request.hostname, unit)
+
+
+@contextmanager
+def _failing_by_name(task: Task, subject: str) -> Iterator[None]:
+    """The task fails with our error, and without those of libraries that led to it: their texts may hold anything. The
+    leader knows already and decides; Celery does not try again.
+    """
+    try:
+        yield
+    except HeadraceError as error:
+        LOG.warning("attempt_failed", task=task.name, subject=subject, error=error.name, reason=error.message)
+        raise error from None

@@ -13,6 +13,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from scheduler.dispatch import Hint
+from scheduler.dispatch.captions import caption
 from shared import clock
 from shared.adapters.redis import client as redis_client
 from shared.adapters.redis import progress
@@ -21,7 +22,7 @@ from shared.adapters.redis.mail import LeaderMail
 from shared.codec import key_reader
 from shared.errors import InvalidJob, Superseded, Unavailable
 from shared.job.throttling import as_json
-from shared.machines.ledger import summary
+from shared.machines.ledger import Ledger, summary
 from shared.machines.trend import Trend, seconds_until
 from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, Answer, GaveUp, Question, chunks_to_json
 from shared.model.schema import TableId
@@ -91,12 +92,15 @@ class RedisMail:
 
 
 class CeleryHints:
-    """Hints as Celery tasks; they expire when the leader would send them again."""
+    """Hints as Celery tasks; they expire when the leader would send them again. Each has a caption for people, made from
+    what the ledger knows of it.
+    """
 
-    def __init__(self, app: Celery, job: str, job_id: str) -> None:
+    def __init__(self, app: Celery, job: str, job_id: str, ledger: Ledger) -> None:
         self._app = app
         self._job = job
         self._job_id = job_id
+        self._ledger = ledger
 
     def send(self, hint: Hint) -> None:
         """See `Hints`; a hint that Redis does not take is sent again later."""
@@ -108,7 +112,13 @@ class CeleryHints:
             task = CHUNK_TASK
             arguments |= {"chunks": chunks_to_json(hint)}
         try:
-            self._app.send_task(task, kwargs=arguments, queue=SNAPSHOT_QUEUE, expires=_HINT_SECONDS)
+            self._app.send_task(
+                task,
+                kwargs=arguments,
+                queue=SNAPSHOT_QUEUE,
+                expires=_HINT_SECONDS,
+                argsrepr=caption(hint, self._ledger.tables, self._ledger.waiting),
+            )
         except OperationalError as error:
             LOG.warning("hint_lost", reason=str(error))
 
@@ -158,7 +168,7 @@ class Tenure:
         name = self._context.wanted.name
         LOG.info("tenure_begins", job=name, epoch=opened.ledger.epoch, server_id=opened.server_id, codec=self._codec)
         mail = RedisMail(self._url, name, self._wake)
-        hints = CeleryHints(make_app(self._context.settings), name, self._context.wanted.id)
+        hints = CeleryHints(make_app(self._context.settings), name, self._context.wanted.id, opened.ledger)
         keys = partial(key_reader, options=connections.format_options(self._context.spec))
         ports = Ports(
             opened.stream, opened.sink, opened.log, mail, opened.source, opened.gauge, opened.fencer, hints, keys

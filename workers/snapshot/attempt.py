@@ -63,12 +63,20 @@ class Reader(Protocol):
 
 
 class Outcome(NamedTuple):
-    """How the attempt ended without an error."""
+    """How the attempt ended without an error: the chunks that it read, or why it read none. For the process to fill in:
+    `bytes`, those of the rows as MySQL sent them, and `seconds`, from the grant to the commit.
+    """
 
-    read: bool
+    chunks: tuple[ChunkId, ...] = ()
     rows: int = 0
-    chunks: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
     reason: str = ""
+
+    @property
+    def read(self) -> bool:
+        """False when it was refused."""
+        return bool(self.chunks)
 
 
 def attempt_chunks(
@@ -85,7 +93,7 @@ def attempt_chunks(
     while (answer := desk.answer(attempt)) is None:
         yield
     if not isinstance(answer, ReadChunks):
-        return Outcome(read=False, reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
+        return Outcome(reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
     while not reader.executed(answer.low):
         desk.beat(attempt, 0, 0)
         yield
@@ -105,4 +113,4 @@ def attempt_chunks(
         total += rows
     desk.tell()
     sink.commit([encode_record(mark) for mark in marks])
-    return Outcome(read=True, rows=total, chunks=len(marks))
+    return Outcome(tuple(mark.chunk for mark in marks), total)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
+from shared import clock
 from shared.adapters.redis.mail import WorkerMail
 from shared.errors import HeadraceError, Transient, Unavailable
 from shared.model.orders import Answer, Beat, GaveUp, Question
@@ -22,9 +24,13 @@ _LOOKS_PER_QUESTION = 5
 
 
 class RedisDesk:
-    """Implements `workers.snapshot.attempt.Desk`; a context manager around one attempt."""
+    """Implements `workers.snapshot.attempt.Desk`; a context manager around one attempt. `answered` is when the leader's
+    answer came, by the clock that never goes back; `report` hears of every batch, and must not wait.
+    """
 
-    def __init__(self, mail: WorkerMail, attempt: str) -> None:
+    def __init__(self, mail: WorkerMail, attempt: str, report: Callable[[int], None] = lambda _: None) -> None:
+        self.answered = 0.0
+        self._report = report
         self._mail = mail
         self._attempt = attempt
         self._looks = 0
@@ -49,11 +55,14 @@ class RedisDesk:
             raise Unavailable("No leader answered.", "Check that a binlog worker runs: python -m workers.binlog.")
         if self._question is not None and self._looks % _LOOKS_PER_QUESTION == 0:
             self._mail.ask(self._question)
-        return self._mail.wait(attempt, 0.5)
+        answer = self._mail.wait(attempt, 0.5)
+        self.answered = clock.monotonic_seconds()
+        return answer
 
     def beat(self, attempt: str, rows: int, size: int) -> None:  # noqa: ARG002 - the desk belongs to one attempt
         """Notes how far the attempt is; the thread tells the leader every second."""
         self._read = rows, size
+        self._report(rows)
         if not self._thread.is_alive() and not self._ended.is_set():
             self._thread.start()
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from shared import clock
 from shared.adapters.kafka.registry import Registry
 from shared.adapters.kafka.sink import UpsertSink
 from shared.adapters.mysql.session import Session
@@ -22,7 +24,7 @@ from shared.errors import HeadraceError, NeedsOperator, Transient
 from shared.job.spec import JobSpec
 from shared.model.chunk import ChunkId, named
 from shared.model.job import state_topic
-from shared.model.orders import AskSplit, SplitTable
+from shared.model.orders import AskSplit, Refused, SplitTable
 from shared.model.schema import TableId
 from shared.runtime import connections, logs
 from shared.runtime.liveness import WORK_SECONDS, Heart
@@ -41,6 +43,13 @@ _NO_ATTEMPT = "none"
 
 class UnknownJob(Transient):
     """The hint names a job that the registry does not have (any more)."""
+
+
+class Splitting(NamedTuple):
+    """How a search for bounds ended without an error: how many it reported, or why it looked for none."""
+
+    bounds: int = 0
+    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -65,8 +74,8 @@ class Office:
     def __post_init__(self) -> None:
         self._heart = Heart(self.settings.liveness_dir, "attempt", WORK_SECONDS)
 
-    def read_chunks(self, job: str, job_id: str, chunks: tuple[ChunkId, ...]) -> Outcome:
-        """Makes one attempt at some chunks.
+    def read_chunks(self, job: str, job_id: str, chunks: tuple[ChunkId, ...], report: Callable[[int], None]) -> Outcome:
+        """Makes one attempt at some chunks; `report` hears how many rows it has read.
 
         Raises:
             HeadraceError: the attempt failed; the leader was told.
@@ -75,10 +84,11 @@ class Office:
             with self._reported(job):
                 spec = self._spec(job, job_id)
                 sink = self._take_sink(spec, job_id)
-            return self._attempt(spec, job, job_id, chunks, sink)
+            with sink, RedisDesk(self._mail(job), sink.transactional_id, report) as desk:
+                return self._attempt(spec, job_id, chunks, sink, desk)
 
-    def split(self, job: str, job_id: str, table: TableId) -> int:
-        """Looks for a table's bounds if the leader wants them; returns how many it reported.
+    def split(self, job: str, job_id: str, table: TableId, report: Callable[[int], None]) -> Splitting:
+        """Looks for a table's bounds if the leader wants them; `report` hears how many it has found.
 
         Raises:
             HeadraceError: the splitter failed; the leader was told.
@@ -91,30 +101,34 @@ class Office:
                 desk.ask(AskSplit(table, attempt, self.worker))
                 while (answer := desk.answer(attempt)) is None:
                     pass
-                return self._split(spec, desk, answer) if isinstance(answer, SplitTable) else 0
+                if isinstance(answer, SplitTable):
+                    return Splitting(self._split(spec, desk, answer, report))
+                return Splitting(reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
             except HeadraceError as error:
                 desk.gave_up(error)
                 raise
 
-    def _split(self, spec: JobSpec, desk: RedisDesk, order: SplitTable) -> int:
+    def _split(self, spec: JobSpec, desk: RedisDesk, order: SplitTable, report: Callable[[int], None]) -> int:
         found = 0
         with Session(connections.mysql_target(spec), f"split {order.table.id}") as session:
             for bounds in split_table(session, order):
                 self._heart.beat()
                 desk.ask(bounds)
                 found += len(bounds.bounds)
+                report(found)
         return found
 
-    def _attempt(self, spec: JobSpec, job: str, job_id: str, chunks: tuple[ChunkId, ...], sink: UpsertSink) -> Outcome:
+    def _attempt(
+        self, spec: JobSpec, job_id: str, chunks: tuple[ChunkId, ...], sink: UpsertSink, desk: RedisDesk
+    ) -> Outcome:
         target = connections.mysql_target(spec)
         reader = ChunkReader(target, self.codec, connections.format_options(spec), f"chunk {named(chunks)}")
         try:
-            with sink, RedisDesk(self._mail(job), sink.transactional_id) as desk:
-                try:
-                    return self._run(chunks, sink, desk, reader, (spec, job_id))
-                except HeadraceError as error:
-                    desk.gave_up(error)
-                    raise
+            outcome = self._run(chunks, sink, desk, reader, (spec, job_id))
+            return outcome._replace(bytes=reader.received, seconds=clock.monotonic_seconds() - desk.answered)
+        except HeadraceError as error:
+            desk.gave_up(error)
+            raise
         finally:
             reader.close()
 
