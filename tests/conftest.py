@@ -5,4 +5,5 @@ pytest_plugins = [
     "tests.plugins.fix_headrace",
     "tests.plugins.fix_alikafka",
     "tests.plugins.fix_helm",
+    "tests.plugins.fix_flower",
 ]

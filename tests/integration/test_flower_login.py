@@ -1,62 +1,36 @@
-"""The Flower that compose and chart start lets nobody in without the login, and answers its probe without one."""
+"""The Flower that compose, chart and demo start lets nobody in without the login, and answers its probe without one."""
 
-import base64
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.plugins.fix_headrace import REPOSITORY, Cluster
-from tests.plugins.fix_servers import free_ports
-
-LOGIN = "admin:p#s:word"
+from tests.plugins.fix_flower import Flower
+from tests.plugins.fix_headrace import REPOSITORY
 
 
-@pytest.fixture
-def flower(cluster: Cluster, tmp_path: Path) -> Iterator[str]:
-    """Its address."""
-    login = tmp_path / "login"
-    login.write_text(f"{LOGIN}\n")
-    config = tmp_path / "flowerconfig.py"
-    text = (REPOSITORY / "compose" / "flowerconfig.py").read_text()
-    config.write_text(text.replace("/etc/headrace/flower/login", str(login)))
-    (port,) = free_ports(1)
-    command = [sys.executable, "-m", "celery", "-A", "workers.app", "flower", f"--conf={config}", f"--port={port}"]
-    process = subprocess.Popen(
-        [*command, "--address=127.0.0.1"], cwd=tmp_path, env=cluster.environment, stderr=subprocess.DEVNULL
+def test_flower_lets_nobody_in_without_the_login(flower: Flower) -> None:
+    for page in ("/workers", "/tasks", "/broker", "/api/workers", "/api/tasks"):
+        assert flower.status(page) == 401, page
+        assert flower.status(page, "admin:word") == 401, page
+    assert flower.status("/workers", flower.login) == 200
+    assert flower.status("/healthcheck") == 200
+
+
+@pytest.mark.parametrize(
+    ("login", "said"),
+    [(None, "no login for Flower"), ("", "user:password"), ("admin", "user:password"), ("admin:", "user:password")],
+)
+def test_flower_does_not_start_without_a_login(tmp_path: Path, login: str | None, said: str) -> None:
+    if login is not None:
+        (tmp_path / "login").write_text(login)
+    code = (REPOSITORY / "compose" / "flowerconfig.py").read_text()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"FLOWER_LOGIN_FILE": str(tmp_path / "login")},
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
-    while answer(f"{address}/healthcheck") != 200:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.2)
-    yield address
-    process.terminate()
-    process.wait(20)
-
-
-def answer(url: str, login: str = "") -> int:
-    """The answer's status; 0 for none."""
-    request = urllib.request.Request(url)
-    if login:
-        request.add_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
-    try:
-        with urllib.request.urlopen(request, timeout=5) as response:
-            return response.status
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return 0
-
-
-def test_flower_lets_nobody_in_without_the_login(flower: str) -> None:
-    for page in ("/workers", "/tasks", "/broker", "/api/workers"):
-        assert answer(flower + page) == 401, page
-        assert answer(flower + page, "admin:word") == 401, page
-    assert answer(flower + "/workers", LOGIN) == 200
-    assert answer(flower + "/healthcheck") == 200
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr

@@ -74,15 +74,16 @@ class Cluster:
 
     def binlog_worker(self, **environment: str) -> Process:
         """Starts `python -m workers.binlog`."""
-        return self._start("binlog", [sys.executable, "-m", "workers.binlog"], environment)
+        return self.start("binlog", [sys.executable, "-m", "workers.binlog"], environment)
 
-    def snapshot_worker(self, concurrency: int = 2, **environment: str) -> Process:
-        """Starts a Celery worker."""
-        name = f"w{secrets.token_hex(3)}@localhost"
+    def snapshot_worker(self, concurrency: int = 2, name: str = "", **environment: str) -> Process:
+        """Starts a Celery worker; without a name it has one that no other has."""
+        name = f"{name or 'w' + secrets.token_hex(3)}@localhost"
         command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", "snapshot", "-E"]
-        return self._start("snapshot", [*command, "-c", str(concurrency), "-n", name], environment)
+        return self.start("snapshot", [*command, "-c", str(concurrency), "-n", name], environment)
 
-    def _start(self, name: str, command: list[str], environment: dict[str, str]) -> Process:
+    def start(self, name: str, command: list[str], environment: dict[str, str]) -> Process:
+        """Starts a program of ours; its log is named after it."""
         LOGS.mkdir(parents=True, exist_ok=True)
         log = LOGS / f"{name}-{secrets.token_hex(4)}.log"
         with log.open("wb") as out:

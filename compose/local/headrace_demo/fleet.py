@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace_local.console import StackError, say, step
-from headrace_local.layout import HOST, locked
+from headrace_local.layout import HOST, REPOSITORY, locked
 
 from headrace_demo.daemon import Daemon, WebPage, Worker
 from headrace_demo.place import Place, write_secret
 
 FLOWER_USER = "headrace"
+_FLOWER_LOGIN = "login"
 _WORKERS_OF_A_KIND = 2
 _BINLOG_READY = r"\bbinlog_worker_starts\b"
 
@@ -48,9 +49,7 @@ class Fleet:
         """Start what does not run, one beside the other, and wait until each is up."""
         with locked(self.place.folder):
             self.place.prepare()
-            # Read by Flower from the folder that it runs in: a password on its command line could be seen by everybody.
-            login = f"{FLOWER_USER}:{self.flower_password}"
-            write_secret(self.flower.directory / "flowerconfig.py", f"basic_auth = [{login!r}]")
+            write_secret(self.flower.directory / _FLOWER_LOGIN, f"{FLOWER_USER}:{self.flower_password}")
             begun = {daemon.name: daemon.begin() for daemon in self.daemons}
             for daemon in self.daemons:
                 daemon.wait_until_up()
@@ -76,15 +75,18 @@ def fleet(place: Place) -> Fleet:
     """Describe the daemons; nothing is started yet."""
     port = place.stack.layout.ports.flower
     celery = [sys.executable, "-m", "celery", "-A", "workers.app"]
+    # The same configuration as in the image. A password on the command line could be seen by everybody.
+    conf = REPOSITORY / "compose" / "flowerconfig.py"
+    login = {"FLOWER_LOGIN_FILE": str(place.folder / "flower" / _FLOWER_LOGIN)}
     return Fleet(
         place,
         [_worker(place, f"binlog-{n}", [sys.executable, "-m", "workers.binlog"], _BINLOG_READY) for n in _numbers()],
         [_snapshot_worker(place, f"snapshot-{n}", celery) for n in _numbers()],
         WebPage(
             place.folder / "flower",
-            [*celery, "flower", f"--address={HOST}", f"--port={port}"],
-            place.environment(),
-            place.settings(),
+            [*celery, "flower", f"--conf={conf}", f"--address={HOST}", f"--port={port}"],
+            place.environment() | login,
+            place.settings() | login,
             port,
         ),
     )
