@@ -181,6 +181,17 @@ def test_local_links_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
+def test_pictures_are_small_and_every_one_is_shown() -> None:
+    pictures = {path for path in tracked() if path.suffix == ".png"}
+    assert [f"{path.name}: {path.stat().st_size}" for path in pictures if path.stat().st_size > 150_000] == []
+    shown = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target in re.findall(r"!\[[^]]*\]\((\S+\.png)\)", page.read_text())
+    }
+    assert pictures == shown
+
+
 def test_files_that_pages_name_exist() -> None:
     named = {
         (str(page.relative_to(ROOT)), name)
