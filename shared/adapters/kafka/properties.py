@@ -1,8 +1,8 @@
 """The `properties.*` of a job file, written for Kafka's Java clients, as options of librdkafka.
 
 Most names are the same in both. A few have another name there (`_RENAMED`); some steer only what headrace does
-itself or a consumer's group, and have no effect (`_WITHOUT_EFFECT`); Java's login modules and key stores are
-translated where librdkafka has the same thing. Any other name is judged by librdkafka itself: an option that it does
+itself or a consumer's group, and have no effect (`_WITHOUT_EFFECT`); Java's logins (`logins`) and key stores
+(`stores`) are translated where librdkafka has the same thing. Any other name is judged by librdkafka itself: an option that it does
 not know is an error, for leaving out a wish in silence could, for one, send data unencrypted.
 
 Law of this file: every option is passed on, known to be harmless, or refused by its name; no value is ever shown.
@@ -17,7 +17,8 @@ from typing import Any
 from confluent_kafka import KafkaException, Producer
 
 from shared.adapters.kafka.clients import CLIENT_LOG
-from shared.adapters.kafka.jaas import LoginModule, parse_login
+from shared.adapters.kafka.logins import take_login
+from shared.adapters.kafka.stores import take_stores
 from shared.errors import InvalidJob
 
 _RENAMED: Mapping[str, str] = {
@@ -58,7 +59,7 @@ _CONSUMERS = frozenset(
 )
 
 #: Names of Java's producer that steer nothing here. `delivery.timeout.ms`: a message waits as long as its transaction,
-#: whose time the sink sets; `buffer.memory`: so with the send buffer.
+#: whose time the sink sets; `buffer.memory`: so with the send buffer; `sasl.login.*`: librdkafka renews tokens itself.
 _WITHOUT_EFFECT = _CONSUMERS | {
     "buffer.memory",
     "default.api.timeout.ms",
@@ -71,9 +72,20 @@ _WITHOUT_EFFECT = _CONSUMERS | {
     "partitioner.adaptive.partitioning.enable",
     "partitioner.availability.timeout.ms",
     "partitioner.ignore.keys",
+    "sasl.login.connect.timeout.ms",
+    "sasl.login.read.timeout.ms",
+    "sasl.login.refresh.buffer.seconds",
+    "sasl.login.refresh.min.period.seconds",
+    "sasl.login.refresh.window.factor",
+    "sasl.login.refresh.window.jitter",
+    "sasl.login.retry.backoff.max.ms",
+    "sasl.login.retry.backoff.ms",
     "socket.connection.setup.timeout.max.ms",
+    "ssl.keymanager.algorithm",
     "ssl.protocol",
     "ssl.provider",
+    "ssl.secure.random.implementation",
+    "ssl.trustmanager.algorithm",
 }
 
 #: Options that no file may set: they load code, or need a Python object.
@@ -81,18 +93,17 @@ _NOT_FOR_FILES = frozenset(
     {"default.topic.config", "logger", "on_commit", "on_delivery", "opaque", "plugin.library.paths"}
 )
 
-_STORE_TYPES = {"ssl.keystore.type": ("PKCS12", "PEM"), "ssl.truststore.type": ("PEM",)}
-
 _UNKNOWN_HINT = "Remove the line, or use the name that librdkafka has for it (its CONFIGURATION.md lists all)."
 _VALUE_HINT = "Correct the value: librdkafka's CONFIGURATION.md tells what is allowed."
+_NO_CLASSES = "Remove the line: Java classes cannot be loaded here."
 _HINTS: Mapping[str, str] = {
-    "interceptor.classes": "Remove the line: Java classes cannot be loaded here.",
-    "sasl.client.callback.handler.class": "Java classes cannot be loaded here: use PLAIN, SCRAM or OAUTHBEARER.",
-    "sasl.login.callback.handler.class": "Java classes cannot be loaded here: use PLAIN, SCRAM or OAUTHBEARER.",
-    "ssl.truststore.location": "Give the certificates as a PEM file: properties.ssl.ca.location.",
-    "ssl.truststore.password": "A PEM file needs no password: give it as properties.ssl.ca.location.",
-    "ssl.truststore.type": "Give the certificates as a PEM file: properties.ssl.ca.location.",
-    "ssl.keystore.type": "Convert the key store to PKCS12 (`keytool -importkeystore -deststoretype pkcs12`).",
+    "interceptor.classes": _NO_CLASSES,
+    "sasl.client.callback.handler.class": _NO_CLASSES,
+    "sasl.login.class": _NO_CLASSES,
+    "security.providers": _NO_CLASSES,
+    "ssl.engine.factory.class": _NO_CLASSES,
+    "ssl.enabled.protocols": "Remove the line: client and broker agree on the newest version of TLS that both have.",
+    "ssl.cipher.suites": "Use OpenSSL's names of cipher suites, or remove the line.",
 }
 
 
@@ -106,71 +117,23 @@ def to_client_config(properties: Mapping[str, str]) -> dict[str, str]:
         InvalidJob: an option is unknown, or its value is not allowed; the path is `sink.properties.<name>`.
     """
     given = dict(properties)
-    config = _login(given) | _stores(given)
+    config = take_login(given) | take_stores(given)
     for name, value in given.items():
         if name in _WITHOUT_EFFECT:
             continue
         if name in _NOT_FOR_FILES or name.endswith("_cb"):
             raise _refused(name, "cannot be set in a job file")
-        config[_RENAMED.get(name, name)] = value
+        config.setdefault(_RENAMED.get(name, name), value)  # a login module goes before single options, as in Java
     if config.get("ssl.endpoint.identification.algorithm") == "":
         config["ssl.endpoint.identification.algorithm"] = "none"  # Java's way to say so
     _prove(config, properties)
     return config
 
 
-def _login(given: dict[str, str]) -> dict[str, str]:
-    """What `sasl.jaas.config` says; takes it out of `given`."""
-    text = given.pop("sasl.jaas.config", None)
-    if text is None:
-        return {}
-    path = "sink.properties.sasl.jaas.config"
-    module = parse_login(text, path)
-    if not {"sasl.mechanism", "sasl.mechanisms"} & given.keys():
-        raise InvalidJob(
-            "A login is given, but no mechanism.",
-            "Add properties.sasl.mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.",
-            "sink.properties.sasl.mechanism",
-        )
-    return _credentials(module, path)
-
-
-def _credentials(module: LoginModule, path: str) -> dict[str, str]:
-    if module.name not in ("PlainLoginModule", "ScramLoginModule"):
-        raise InvalidJob(
-            f"The login module {module.name} is not supported.",
-            "Use PlainLoginModule or ScramLoginModule, or the sasl.* options of librdkafka.",
-            path,
-        )
-    missing = [name for name in ("username", "password") if name not in module.options]
-    if missing:
-        raise InvalidJob(f"The login module has no {missing[0]}.", f'Add {missing[0]}="…" to it.', path)
-    return {"sasl.username": module.options["username"], "sasl.password": module.options["password"]}
-
-
-def _stores(given: dict[str, str]) -> dict[str, str]:
-    """The types of key and trust stores, and a trust store that is a PEM file; takes them out of `given`."""
-    for name, allowed in _STORE_TYPES.items():
-        kind = given.get(name, allowed[0])
-        if kind.upper() not in allowed:
-            raise _refused(name, "names a kind of store that the Kafka client cannot read")
-    stores: dict[str, str] = {}
-    if "ssl.truststore.type" in given and "ssl.truststore.location" in given:
-        stores["ssl.ca.location"] = given.pop("ssl.truststore.location")
-    if given.get("ssl.keystore.type", "").upper() == "PEM" and "ssl.keystore.location" in given:
-        # One PEM file holds both the key and its certificates, in Java as here.
-        stores["ssl.certificate.location"] = stores["ssl.key.location"] = given.pop("ssl.keystore.location")
-        if "ssl.keystore.password" in given:
-            stores["ssl.key.password"] = given.pop("ssl.keystore.password")
-    for name in _STORE_TYPES:
-        given.pop(name, None)
-    return stores
-
-
 def _prove(config: Mapping[str, str], properties: Mapping[str, str]) -> None:
     """Lets librdkafka judge the options; there is no address among them, so nothing connects."""
     # With an id, the options are also judged by what transactions need.
-    together = _problem({**config, "transactional.id": "headrace.preflight"})
+    together = _problem({**_at_rest(config), "transactional.id": "headrace.preflight"})
     if not together:
         return
     written = {_RENAMED.get(name, name): name for name in properties}
@@ -180,11 +143,23 @@ def _prove(config: Mapping[str, str], properties: Mapping[str, str]) -> None:
             raise _refused(written.get(option, option), "is not an option of the Kafka client")
         if _BAD_VALUE.search(problem):
             raise _refused(written.get(option, option), "has a value that is not allowed", _VALUE_HINT)
+    if "SASL mechanism" in together:
+        named = next((name for name in ("sasl.mechanism", "sasl.mechanisms") if name in properties), "sasl.mechanism")
+        hint = "Set properties.sasl.mechanism to PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER."
+        raise _refused(named, "names a mechanism that the Kafka client does not have (or is missing)", hint)
     raise InvalidJob(
         f"The Kafka client refuses the options together: {_without_values(together, config)}.",
         "Check security.protocol, sasl.* and ssl.*, and that the files they name can be read here.",
         "sink.properties",
     )
+
+
+def _at_rest(config: Mapping[str, str]) -> dict[str, str]:
+    """The same for a client that asks nobody for a token: with OAUTHBEARER it would do so as soon as it is made."""
+    found = dict(config)
+    if found.get("sasl.mechanisms", "").upper() == "OAUTHBEARER" and "security.protocol" in found:
+        found["security.protocol"] = re.sub("(?i)^sasl_", "", found["security.protocol"])
+    return found
 
 
 _UNKNOWN = re.compile(r"No such configuration property|Java TrustStores")

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
+from pathlib import Path
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,9 +97,15 @@ def test_a_login_is_read_or_refused_without_repeating_it(text: str) -> None:
         ({"logger": SECRET}, "logger"),
         ({"security.protocol": "TLS"}, "security.protocol"),
         ({"sasl.login.callback.handler.class": SECRET}, "sasl.login.callback.handler.class"),
-        ({"ssl.truststore.location": SECRET}, "ssl.truststore.location"),
-        ({"ssl.truststore.type": "JKS", "ssl.truststore.location": SECRET}, "ssl.truststore.type"),
-        ({"ssl.keystore.type": "JKS", "ssl.keystore.location": SECRET}, "ssl.keystore.type"),
+        ({"security.protocol": "SSL", "ssl.truststore.location": SECRET}, "ssl.truststore.location"),
+        ({"ssl.truststore.location": SECRET}, "security.protocol"),
+        ({"security.protocol": "SASL_PLAINTEXT", "ssl.keystore.key": SECRET}, "security.protocol"),
+        ({"security.protocol": "SSL", "ssl.keystore.type": "BKS"}, "ssl.keystore.type"),
+        ({"security.protocol": "SSL", "ssl.keystore.location": SECRET}, "ssl.keystore.location"),
+        ({"sasl.mechanism": "PLAIN", "sasl.jaas.config": LOGIN}, "security.protocol"),
+        ({"security.protocol": "SSL", "sasl.username": "u", "sasl.password": SECRET}, "security.protocol"),
+        ({"security.protocol": "SASL_SSL"}, "sasl.mechanism"),
+        ({"security.protocol": "SASL_SSL", "sasl.mechanism": "AWS_MSK_IAM"}, "sasl.mechanism"),
         ({"sasl.jaas.config": LOGIN}, "sasl.mechanism"),
         (SASL | {"sasl.jaas.config": LOGIN.removesuffix('";')}, "sasl.jaas.config"),
         (SASL | {"sasl.jaas.config": f"{PLAIN} required password={SECRET};"}, "sasl.jaas.config"),
@@ -107,8 +122,6 @@ def test_what_cannot_be_is_refused_by_its_name(properties: dict[str, str], path:
     "properties",
     [
         SASL,
-        {"security.protocol": "SASL_SSL"},
-        {"security.protocol": "SASL_SSL", "sasl.mechanism": "AWS_MSK_IAM"},
         {"security.protocol": "SSL", "ssl.ca.location": f"/nowhere/{SECRET}"},
         {"security.protocol": "SSL", "ssl.keystore.key": SECRET},
         {"max.in.flight.requests.per.connection": "100"},
@@ -138,6 +151,147 @@ def test_other_names_of_the_same_thing() -> None:
         "socket.send.buffer.bytes": "131072",
         "socket.receive.buffer.bytes": "65536",
     }
+
+
+TOKENS = {
+    "security.protocol": "SASL_SSL",
+    "sasl.mechanism": "OAUTHBEARER",
+    "sasl.oauthbearer.token.endpoint.url": "https://login.example.com/token",
+}
+OAUTH = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        {},
+        {"sasl.login.callback.handler.class": f"{OAUTH.rpartition('.')[0]}.OAuthBearerLoginCallbackHandler"},
+        {"sasl.login.callback.handler.class": f"{OAUTH.rpartition('.')[0]}.secured.OAuthBearerLoginCallbackHandler"},
+        {"sasl.oauthbearer.jwt.retriever.class": f"{OAUTH.rpartition('.')[0]}.ClientCredentialsJwtRetriever"},
+    ],
+)
+def test_a_login_by_tokens_is_openid_connect(handler: dict[str, str]) -> None:
+    login = f'{OAUTH} required clientId="me" clientSecret="{SECRET}" scope="kafka" extension_a="1" extension_b="2";'
+    assert to_client_config(SERVERS | TOKENS | handler | {"sasl.jaas.config": login}) == SERVERS | {
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanisms": "OAUTHBEARER",
+        "sasl.oauthbearer.method": "oidc",
+        "sasl.oauthbearer.token.endpoint.url": "https://login.example.com/token",
+        "sasl.oauthbearer.client.id": "me",
+        "sasl.oauthbearer.client.secret": SECRET,
+        "sasl.oauthbearer.scope": "kafka",
+        "sasl.oauthbearer.extensions": "a=1,b=2",
+    }
+
+
+def test_a_login_by_tokens_with_the_options_of_kafka_4_1() -> None:
+    name = "sasl.oauthbearer.client.credentials.client"
+    found = to_client_config(
+        SERVERS | TOKENS | {f"{name}.id": "me", f"{name}.secret": SECRET, "sasl.jaas.config": f"{OAUTH} required;"}
+    )
+    assert (found["sasl.oauthbearer.client.id"], found["sasl.oauthbearer.client.secret"]) == ("me", SECRET)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"sasl.jaas.config": f'{OAUTH} required unsecuredLoginStringClaim_sub="{SECRET}";'}, "sasl.jaas.config"),
+        ({"sasl.jaas.config": f'{OAUTH} required clientId="me";'}, "sasl.oauthbearer.client.secret"),
+        ({"sasl.jaas.config": f'{OAUTH} required clientID="{SECRET}";'}, "sasl.jaas.config"),
+        ({"sasl.login.callback.handler.class": "com.example.Handler"}, "sasl.login.callback.handler.class"),
+        ({"sasl.oauthbearer.jwt.retriever.class": "com.example.Files"}, "sasl.oauthbearer.jwt.retriever.class"),
+        ({"security.protocol": "SSL"}, "security.protocol"),
+    ],
+)
+def test_tokens_that_cannot_be_had(changes: dict[str, str], path: str) -> None:
+    assert refusal(TOKENS | changes).path == f"sink.properties.{path}"
+
+
+@pytest.mark.parametrize("option", ['tokenauth="true"', f'pass word="{SECRET}"', 'user="u"'])
+def test_options_of_a_login_that_would_be_left_out_are_refused(option: str) -> None:
+    login = f'{PLAIN} required username="u" password="{SECRET}" {option};'
+    assert refusal(SASL | {"sasl.jaas.config": login}).path == "sink.properties.sasl.jaas.config"
+
+
+#: As keytool 17 wrote them, with one certificate and the password below: `-importcert -keystore trust.jks` (which is
+#: PKCS12), and the same with `-storetype JKS`.
+KEYTOOL_PASSWORD = "secret123"
+KEYTOOL_DEFAULT = base64.b64decode(
+    "MIICsgIBAzCCAlwGCSqGSIb3DQEHAaCCAk0EggJJMIICRTCCAkEGCSqGSIb3DQEHBqCCAjIwggIuAgEAMIICJwYJKoZIhvcNAQcB"
+    "MGYGCSqGSIb3DQEFDTBZMDgGCSqGSIb3DQEFDDArBBQPO6TYPCdp51jID0Ujud1LByN6swICJxACASAwDAYIKoZIhvcNAgkFADAd"
+    "BglghkgBZQMEASoEEOmgmAEmQAIrCBeQQ5glYFOAggGwq8STC++605ORB8nr2xp2tV2ZeXYA11TxZnZl746YfrLN6Kt2zieMkvdq"
+    "Sp4r+k6Lab5pztEhaPHxweVzQ2aNVJbHWd6iDpum/fTH6wAbDq2joCXSv7/EImr13bRz208NT8kcmgescyjgI1TeeDJmgWnQlkd0"
+    "0wLyY9wGRhhmH+ee7OLb+d4NsQl4gE4Xm5HAehf6hs9l+4qKE7W+u77oCq83ZspZrCyN3DtgJbX8Cf5UsaFWHudGVlF66OLAeH25"
+    "/EyznV61F+dMs5ieNbIjA8Bap1dlLyQiYnVVmjDHmf9JKUuHpNtkUFCA0VnsO/Q4HuJ+GHTl31ZHP3r9VUiZ6UvK/9xq0Ugt3kD9"
+    "5P/iseB/mr5xj/KkPc0lMR+6xqQzgetbHguT3tbGHMRmHknvBMn8ZvvWBTa7NIh+ZNQdJirQ4FVQdnikaSf50kBotleYrcsBWQpN"
+    "00M/+zx7fkh2JESbPnUVLX9V/dLAdHZySeKvHEXk+l8v3RIkU8Dh0BoZjvn2+kaoO4UsrZjEnqCuIE4EBLs+RUQ6wKmPlIMaBdsj"
+    "tZuNbb2aMCdA949qm6DKME0wMTANBglghkgBZQMEAgEFAAQguQALArD8wkEHimvBWfgYTOEJRV8gEee/d/zBuvAqZQ4EFN8STAFF"
+    "GULJMCRbnvaN24GIgGQVAgInEA=="
+)
+KEYTOOL_JKS = base64.b64decode(
+    "/u3+7QAAAAIAAAABAAAAAgACY2EAAAGiFZ/K/wAFWC41MDkAAAFEMIIBQDCB5qADAgECAgkA0g9T+n8hHC0wCgYIKoZIzj0EAwIw"
+    "FDESMBAGA1UEAxMJYXV0aG9yaXR5MB4XDTI2MTEyNjAyMTE1NloXDTI3MDIyNDAyMTE1NlowFDESMBAGA1UEAxMJYXV0aG9yaXR5"
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEx0cBfwjLU1pTXWnVpNVceM5P1iT8GKwrB5HdHAFvwsLySTutKk8pWL6M0iRDC2LL"
+    "4nN+kvFVdxy0MuCt8Zch0aMhMB8wHQYDVR0OBBYEFBBeQ0aLbUAmoJsGd089YJ+HtgwdMAoGCCqGSM49BAMCA0kAMEYCIQCKePFl"
+    "Ku6bSur4O3Nc63/SdFuMIrNYa6K/LwVY0cBQGAIhAMKxEtN4iJ23NzBOubqauhz3sMSJ9u1SvkmiZFO5fzou45VKLAsHsAnU9cmZ"
+    "5+mMBKGpLXY="
+)
+
+
+def store(password: str | None = SECRET) -> bytes:
+    """A trust store in PKCS12, as keytool writes them, with one certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+    locked = BestAvailableEncryption(password.encode()) if password else NoEncryption()
+    return serialize_key_and_certificates(None, None, None, [builder.sign(key, hashes.SHA256())], locked)
+
+
+@pytest.mark.parametrize("kind", ["PKCS12", "JKS", None])
+def test_a_trust_store_is_known_by_its_content(tmp_path: Path, kind: str | None) -> None:
+    (tmp_path / "store").write_bytes(store())
+    given = {"ssl.truststore.location": str(tmp_path / "store"), "ssl.truststore.password": SECRET}
+    given |= {"ssl.truststore.type": kind} if kind else {}
+    found = to_client_config(SERVERS | {"security.protocol": "SSL"} | given)
+    pem = found.pop("ssl.ca.pem")
+    assert pem.startswith("-----BEGIN CERTIFICATE-----")
+    assert found == SERVERS | {"security.protocol": "SSL"}
+    (tmp_path / "store").write_text(pem)
+    assert to_client_config(SERVERS | {"security.protocol": "SSL"} | given) == found | {
+        "ssl.ca.location": str(tmp_path / "store")
+    }
+
+
+def test_a_trust_store_as_keytool_writes_it(tmp_path: Path) -> None:
+    (tmp_path / "trust.jks").write_bytes(KEYTOOL_DEFAULT)
+    given = {"ssl.truststore.location": str(tmp_path / "trust.jks"), "ssl.truststore.password": KEYTOOL_PASSWORD}
+    found = to_client_config(SERVERS | {"security.protocol": "SSL"} | given)
+    authority = x509.load_pem_x509_certificate(found["ssl.ca.pem"].encode())
+    assert authority.subject.rfc4514_string() == "CN=authority"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (KEYTOOL_JKS, "JKS"),
+        (b"nothing of the kind", "ssl.truststore.password"),
+        (store("another"), "ssl.truststore.password"),
+    ],
+)
+def test_a_trust_store_that_cannot_be_read(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "store").write_bytes(content)
+    given = {"ssl.truststore.location": str(tmp_path / "store"), "ssl.truststore.password": SECRET}
+    error = refusal({"security.protocol": "SSL"} | given)
+    assert error.path == "sink.properties.ssl.truststore.location"
+    assert said in error.message
+    assert "keytool" in error.hint or "password" in error.hint
+
+
+def test_a_key_store_of_java_is_converted_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "store").write_bytes(KEYTOOL_JKS)
+    error = refusal({"security.protocol": "SSL", "ssl.keystore.location": str(tmp_path / "store")})
+    assert "keytool -importkeystore" in error.hint
 
 
 def test_java_leaves_host_names_unchecked_by_an_empty_text() -> None:
