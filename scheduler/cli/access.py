@@ -25,25 +25,15 @@ from shared.adapters.redis import progress
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.lease import leader_of
 from shared.codec import FormatOptions
-from shared.errors import Unavailable
 from shared.job.placeholders import Resolver
 from shared.job.spec import JobSpec
 from shared.machines.ledger import StoredState
 from shared.model.job import Wanted, state_topic
 from shared.model.topic import TopicMaker
-from shared.runtime.connections import open_registry, registry_config, topic_maker
+from shared.runtime.connections import open_registry, reach_registry, registry_config, topic_maker
 
 #: Redis is asked for what a person waits for, once a second: a slow answer is worth no more than none.
 _REDIS_SECONDS = 3.0
-
-
-def _reach_registry(options: Mapping[str, str]) -> None:
-    """Fails soon, and for the right reason, where the registry's cluster does not answer. Raises Unavailable."""
-    try:
-        count_brokers(options)
-    except Unavailable as error:
-        hint = "Set HEADRACE_KAFKA_BOOTSTRAP_SERVERS, or start the local stack (make up)."
-        raise Unavailable(f"The jobs cannot be looked up. {error.message}", hint) from None
 
 
 class Stored(Protocol):
@@ -81,9 +71,9 @@ class Access:
 
     @contextmanager
     def jobs(self) -> Iterator[Jobs]:
-        """The registry, read to its end. Raises Unavailable, SinkRefused."""
+        """The registry, read to its end. Raises Unavailable, SinkRefused, InvalidJob."""
         options, topic = registry_config(self.settings), self.settings.registry_topic
-        _reach_registry(options)
+        reach_registry(self.settings)
         jobs = Jobs(lambda: topic in Topics(options).describe([topic]), lambda: open_registry(self.settings))
         try:
             jobs.refresh()
@@ -137,8 +127,8 @@ class Access:
         """
         resolver = self.resolver({})
         given = {name: resolver.substitute(text, f"properties.{name}") for name, text in written.items()}
-        base = {} if "bootstrap.servers" in given else registry_config(self.settings)
-        found = base | to_client_config(given)
+        base = {} if "bootstrap.servers" in given else self.settings.kafka_options()
+        found = to_client_config(base | given)
         return found, found["bootstrap.servers"]
 
     def topics(self, options: Mapping[str, str]) -> dict[str, TopicState]:
@@ -168,7 +158,9 @@ class Access:
 
         Raises HeadraceError.
         """
-        return preflight.run(spec, owned_topics=owned)
+        return preflight.run(
+            spec, owned_topics=owned, state_topic=state_topic(self.settings.registry_topic, "preflight")
+        )
 
     def monotonic(self) -> float:
         """Seconds of a clock that never goes back."""

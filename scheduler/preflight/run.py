@@ -16,18 +16,19 @@ from scheduler.preflight.source import check_source
 from shared.job.spec import JobSpec
 
 
-def run(spec: JobSpec, *, owned_topics: Collection[str] = ()) -> Report:
+def run(spec: JobSpec, *, owned_topics: Collection[str] = (), state_topic: str = "") -> Report:
     """Check everything that the job needs.
 
     Args:
         spec: the job, with its placeholders resolved.
         owned_topics: topics that this very job has filled already, which therefore need not be empty.
+        state_topic: a name as the job's state topic may have; empty to leave its ACLs unchecked.
 
     Raises:
         Bug: a law of the program is broken; anything else becomes a finding.
     """
     source = check_source(spec)
-    found = [*source.findings, *check_sink(spec, list(source.topics.values()), owned_topics)]
+    found = [*source.findings, *check_sink(spec, list(source.topics.values()), owned_topics, state_topic)]
     findings = tuple(_located(finding, spec) for finding in found)
     if any(finding.is_error for finding in findings):
         return Report(findings, None, source.facts)

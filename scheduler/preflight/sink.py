@@ -12,7 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from scheduler.preflight.findings import Finding, failed, failure_of, listed, passed, warned
 from shared.adapters.kafka.clients import ClientConfig
 from shared.adapters.kafka.reach import count_brokers
-from shared.adapters.kafka.topics import Topics, TopicState, check_transactions
+from shared.adapters.kafka.registry import STATE_RIGHTS, log_topic
+from shared.adapters.kafka.rights import lacking, missing_rights
+from shared.adapters.kafka.topics import DATA_RIGHTS, Topics, TopicState, check_transactions
 from shared.errors import HeadraceError, InvalidJob, NeedsOperator, SinkRefused, Transient
 from shared.job.routing import metric_name
 from shared.job.spec import JobSpec
@@ -32,13 +34,16 @@ def wanted_topics(spec: JobSpec, names: Iterable[str]) -> list[TopicSpec]:
     ]
 
 
-def check_sink(spec: JobSpec, topics: Collection[str], owned_topics: Collection[str]) -> list[Finding]:
+def check_sink(
+    spec: JobSpec, topics: Collection[str], owned_topics: Collection[str], state_topic: str = ""
+) -> list[Finding]:
     """All checks that need Kafka.
 
     Args:
         spec: the job.
         topics: the names of its topics; none when they are not known.
         owned_topics: those that the job has filled already.
+        state_topic: a name as the job's state topic may have; empty to leave it out.
     """
     try:
         config = sink_config(spec)
@@ -57,8 +62,10 @@ def check_sink(spec: JobSpec, topics: Collection[str], owned_topics: Collection[
         return [*findings, failure_of("aliyun", error)]
     if maker is not None:
         findings.append(_greeting(maker))
+    cluster = Topics(config, maker)
+    findings.append(_rights(config, cluster, topics, state_topic if maker is None else ""))
     if topics:
-        findings += _topics(Topics(config, maker), wanted_topics(spec, topics), owned_topics)
+        findings += _topics(cluster, wanted_topics(spec, topics), owned_topics)
     return findings
 
 
@@ -77,6 +84,22 @@ def _transactions(config: ClientConfig) -> Finding:
     except Transient as error:
         return failure_of("transactions", error, _ADVERTISED)
     return passed("transactions", "The cluster takes transactions.")
+
+
+def _rights(config: ClientConfig, cluster: Topics, topics: Collection[str], state_topic: str) -> Finding:
+    """What can be known of ACLs before the topics are there; whether they may be created is asked with the topics."""
+    wanted: dict[str, tuple[str, ...]] = dict.fromkeys(topics, DATA_RIGHTS)
+    try:
+        if state_topic:
+            wanted[state_topic] = STATE_RIGHTS
+            for refusal in cluster.refusals([log_topic(state_topic)]).values():
+                return failure_of("topics", refusal)
+        missing = missing_rights(config, wanted)
+    except (Transient, NeedsOperator) as error:
+        return failure_of("acls", error)
+    if not missing:
+        return passed("acls", "The cluster's ACLs allow what could be asked for.")
+    return failure_of("acls", lacking(missing))
 
 
 def _topics(cluster: Topics, wanted: Sequence[TopicSpec], owned_topics: Collection[str]) -> list[Finding]:

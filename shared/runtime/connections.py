@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from shared.adapters.alikafka.account import Account, read_endpoint
 from shared.adapters.alikafka.maker import AlikafkaTopics
 from shared.adapters.kafka.properties import to_client_config
+from shared.adapters.kafka.reach import count_brokers
 from shared.adapters.kafka.registry import Registry
 from shared.adapters.mysql.session import MysqlTarget
 from shared.codec import FormatOptions
+from shared.errors import InvalidJob, SinkRefused, Unavailable
 from shared.job.placeholders import Resolver
 from shared.job.spec import AliyunSpec, FieldsInclude, JobSpec, RowsSpec, parse
 from shared.model.job import Wanted
@@ -42,8 +46,43 @@ def sink_config(spec: JobSpec) -> dict[str, str]:
 
 
 def registry_config(settings: Settings) -> dict[str, str]:
-    """Client options of the registry's cluster."""
-    return to_client_config(settings.kafka_options())
+    """Client options of the registry's cluster.
+
+    Raises:
+        InvalidJob: an option is unknown or wrong; the path is its variable.
+    """
+    try:
+        return to_client_config(settings.kafka_options())
+    except InvalidJob as error:
+        raise InvalidJob(_of_registry(error.message), _of_registry(error.hint), _variable(error.path)) from None
+
+
+def reach_registry(settings: Settings) -> None:
+    """Fails soon, and for the right reason, where the registry's cluster does not answer or does not take us.
+
+    Raises:
+        InvalidJob: as `registry_config`.
+        SinkRefused: the login is wrong, or the cluster's certificate is not trusted.
+        Unavailable: nothing answers.
+    """
+    try:
+        count_brokers(registry_config(settings))
+    except (SinkRefused, Unavailable) as error:
+        hint = _of_registry(error.hint).replace("Check ", "Of this process, check ", 1)
+        raise type(error)(f"The jobs cannot be looked up. {error.message}", hint) from None
+
+
+def _of_registry(text: str) -> str:
+    """A sentence about options of a job file, for one whose options are variables."""
+    return _PROPERTY.sub(lambda match: _variable(f"sink.{match[0]}"), text)
+
+
+_PROPERTY = re.compile(r"\bproperties\.[a-z.]*[a-z*]")
+
+
+def _variable(path: str) -> str:
+    name = path.removeprefix("sink.properties").removeprefix(".")
+    return f"HEADRACE_KAFKA_{name.upper().replace('.', '_')}" if name else "HEADRACE_KAFKA_*"
 
 
 def topic_maker(aliyun: AliyunSpec | None) -> TopicMaker | None:
@@ -94,6 +133,7 @@ def open_registry(settings: Settings) -> Registry:
     Raises:
         SinkRefused, Unavailable, InvalidJob, ExtraMissing: it cannot be opened.
     """
+    reach_registry(settings)
     return Registry(registry_config(settings), settings.registry_topic, registry_maker(settings))
 
 

@@ -13,9 +13,11 @@ from scheduler.discovery.catalog import estimates, list_tables, read_tables
 from scheduler.planner.plan import make_plan
 from scheduler.preflight.sink import wanted_topics
 from shared.adapters.kafka.log import TopicLog
-from shared.adapters.kafka.registry import log_topic
+from shared.adapters.kafka.reach import count_brokers
+from shared.adapters.kafka.registry import STATE_RIGHTS, log_topic
+from shared.adapters.kafka.rights import require_rights
 from shared.adapters.kafka.sink import UpsertSink, fence
-from shared.adapters.kafka.topics import Topics
+from shared.adapters.kafka.topics import DATA_RIGHTS, Topics
 from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.adapters.mysql.stream import BinlogStream
 from shared.adapters.redis.lease import Leases
@@ -103,6 +105,8 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
         fresh = state.position is None
         if fresh:
             state = _first_state(context, source, session, server_uuid, partial(_still_ours, context, leases))
+        # Kafka would say so only when a transaction is committed, and not of which topic.
+        require_rights(context.sink_config, {record.topic: DATA_RIGHTS for record in state.tables.values()})
         epoch = 1 if state.position is None else state.position.epoch + 1
         memory = context.settings.hold_memory_mb * 1024 * 1024
         parallelism = context.spec.pipeline.parallelism
@@ -140,7 +144,9 @@ def _take_over(
     context: JobContext, stack: ExitStack, wake: Callable[[], None]
 ) -> tuple[UpsertSink, TopicLog, ThreadedFencer, StoredState]:
     config, topic = context.sink_config, context.state_topic
+    count_brokers(config)  # a login that is refused is told here; all later calls would only wait
     Topics(config, context.topic_maker).ensure([log_topic(topic)])
+    require_rights(config, {topic: STATE_RIGHTS})
     sink = stack.enter_context(
         UpsertSink(
             config,

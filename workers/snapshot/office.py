@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from shared import clock
+from shared.adapters.kafka.reach import count_brokers
 from shared.adapters.kafka.registry import Registry
 from shared.adapters.kafka.sink import UpsertSink
 from shared.adapters.mysql.session import Session
@@ -171,7 +172,9 @@ class Office:
             wanted = self._registry.wanted.get(job)
             if wanted is None or wanted.id != job_id:
                 raise UnknownJob(f"Job {job} ({job_id}) is not in topic {self.settings.registry_topic}.")
-            self._specs[job_id] = connections.resolve(wanted, dict(os.environ))
+            spec = connections.resolve(wanted, dict(os.environ))
+            count_brokers(connections.sink_config(spec))  # a login that is refused is told here, not after minutes
+            self._specs[job_id] = spec
         return self._specs[job_id]
 
     def _take_sink(self, spec: JobSpec, job_id: str) -> UpsertSink:

@@ -7,7 +7,7 @@ from types import TracebackType
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
+from shared.adapters.kafka.clients import OWN_GROUP, ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.offsets import latest_offsets
 from shared.errors import Unavailable
 
@@ -34,7 +34,7 @@ class TopicLog:
             self._consumer = Consumer(
                 client_config(
                     config,
-                    group_id="headrace-unused",
+                    group_id=OWN_GROUP,
                     enable_auto_commit=False,
                     auto_offset_reset="earliest",
                     isolation_level=isolation_level,
@@ -109,7 +109,7 @@ class TopicLog:
         elif error.code() == KafkaError._PARTITION_EOF:
             self.position = max(self.position, offset or 0)
         else:
-            raise translate(error, f"reading topic {self.topic}")
+            raise translate(error, f"reading topic {self.topic}", f"Read on topic {self.topic}")
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:

@@ -60,7 +60,9 @@ def _offsets(
         )
         left = []
         for partition, future in futures.items():
-            with translated(f"asking for the offsets of topic {partition.topic}"):
+            with translated(
+                f"asking for the offsets of topic {partition.topic}", f"Describe on topic {partition.topic}"
+            ):
                 try:
                     ends[partition] = future.result().offset
                 except KafkaException as error:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 
-from shared.adapters.kafka.clients import ClientConfig, client_config, translated
+from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.log import TopicLog
 from shared.adapters.kafka.sink import discard
 from shared.adapters.kafka.topics import Topics
 from shared.errors import NeedsOperator, Unavailable
 from shared.model.job import Outcome, Wanted, decode_registry, encode_outcome, encode_wanted
 from shared.model.topic import TopicMaker, TopicSpec
+
+#: What is done with a topic of ours, as ACLs call it. It is created, too, unless it is there.
+STATE_RIGHTS = ("Read", "Write", "DescribeConfigs")
 
 _WRITE_SECONDS = 30.0
 
@@ -60,17 +63,19 @@ class Registry:
     def write(self, record: Wanted | Outcome) -> None:
         """Writes a record durably."""
         key, value = encode_wanted(record) if isinstance(record, Wanted) else encode_outcome(record)
-        with translated(f"writing to topic {self.topic}"):
+        doing, needs = f"writing to topic {self.topic}", f"Write on topic {self.topic}"
+        with translated(doing, needs):
             producer = Producer(client_config(self._config, enable_idempotence=True, acks="all"))
-            failed: list[str] = []
+            failed: list[KafkaError] = []
             producer.produce(
-                self.topic, value, key, on_delivery=lambda error, _: failed.append(error.str()) if error else None
+                self.topic, value, key, on_delivery=lambda error, _: failed.append(error) if error else None
             )
             left = producer.flush(_WRITE_SECONDS)
             discard(producer)
-        if left or failed:
-            reason = failed[0] if failed else f"no answer within {_WRITE_SECONDS:.0f} s"
-            raise Unavailable(f"Topic {self.topic} took no record: {reason}.")
+        if failed:
+            raise translate(failed[0], doing, needs)
+        if left:
+            raise Unavailable(f"Topic {self.topic} took no record: no answer within {_WRITE_SECONDS:.0f} s.")
 
     def close(self) -> None:
         """Frees the client."""

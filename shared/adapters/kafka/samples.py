@@ -12,7 +12,7 @@ from types import TracebackType
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
+from shared.adapters.kafka.clients import OWN_GROUP, ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.offsets import latest_offsets
 from shared.errors import InvalidJob
 from shared.model.sampling import Mode, Sampled, Start
@@ -22,7 +22,6 @@ BYTES_MAX = 64 * 1024 * 1024
 
 _TIMEOUT_SECONDS = 30.0
 _WAIT_SECONDS = 0.2
-_OWN_GROUP = "headrace-unused"
 
 #: Part of a partition: first offset, offset behind the last, messages at most.
 _Span = tuple[int, int, int]
@@ -46,7 +45,7 @@ class Sampler:
             self._consumer = Consumer(
                 client_config(
                     config,
-                    group_id=group or _OWN_GROUP,
+                    group_id=group or OWN_GROUP,
                     enable_auto_commit=False,
                     auto_offset_reset="earliest",
                     isolation_level="read_committed",
@@ -168,7 +167,7 @@ class Sampler:
     def _take(self, topic: str, message: Message, spans: dict[int, _Span], left: dict[int, int]) -> Iterator[Sampled]:
         error, number, offset = message.error(), message.partition() or 0, message.offset() or 0
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
-            raise translate(error, f"reading topic {topic}")
+            raise translate(error, f"reading topic {topic}", f"Read on topic {topic}")
         if number not in left:
             return
         end = spans[number][1]

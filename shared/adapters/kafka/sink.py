@@ -56,6 +56,7 @@ class UpsertSink:
         self._state_topic = state_topic
         self._open = False
         self._unpolled = 0
+        self._topics: set[str] = set()
         with translated(f"making producer {transactional_id}"):
             self._producer = Producer(
                 {
@@ -97,7 +98,8 @@ class UpsertSink:
                 except BufferError:
                     self._wait_for_room(topic, key, value)
         except KafkaException as error:
-            raise translate(error.args[0], f"writing to topic {topic}") from None
+            raise translate(error.args[0], f"writing to topic {topic}", f"Write on topic {topic}") from None
+        self._topics.add(topic)
         self._unpolled += len(changes)
         if self._unpolled >= _POLL_EVERY:
             self._producer.poll(0)
@@ -110,9 +112,12 @@ class UpsertSink:
             self.write_all(self._state_topic, state)
         if not self._open:
             return
-        with translated(f"committing the transaction of {self.transactional_id}"):
+        # Kafka forbids a topic only now, and does not say which.
+        needs = f"Write on topic {' or '.join(sorted(self._topics)[:3])}"
+        with translated(f"committing the transaction of {self.transactional_id}", needs):
             self._producer.commit_transaction()
         self._open = False
+        self._topics.clear()
 
     @property
     def pending(self) -> bool:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
+from shared.adapters.kafka.clients import OWN_GROUP, ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.offsets import earliest_offsets, latest_offsets
 from shared.errors import SinkRefused, Unavailable
 
@@ -65,7 +65,7 @@ class TopicReader:
             self._consumer = Consumer(
                 client_config(
                     config,
-                    group_id="headrace-unused",
+                    group_id=OWN_GROUP,
                     enable_auto_commit=False,
                     auto_offset_reset="earliest",
                     isolation_level="read_committed",
@@ -128,7 +128,7 @@ class TopicReader:
                 number, offset, message.timestamp()[1], _bytes(message.key()) or b"", _bytes(message.value())
             )
         if error.code() != KafkaError._PARTITION_EOF:
-            raise translate(error, f"reading topic {self.topic}")
+            raise translate(error, f"reading topic {self.topic}", f"Read on topic {self.topic}")
         self._passed[number] = max(self._passed[number], offset)
         return None
 

@@ -15,6 +15,9 @@ from shared.adapters.kafka.sink import TRANSACTION_TIMEOUT_MS, discard
 from shared.errors import HeadraceError, SinkRefused, Unavailable
 from shared.model.topic import TopicMaker, TopicSpec
 
+#: What a job does with its data topics, as ACLs call it. They are created, too, unless they are there.
+DATA_RIGHTS = ("Write", "DescribeConfigs")
+
 _TIMEOUT_SECONDS = 30.0
 
 #: A service around the cluster says that it made a topic before the brokers know it.
@@ -99,7 +102,7 @@ class Topics:
                 self._await_absence(set(doomed))
             return
         for name, future in self._admin.delete_topics(doomed, request_timeout=_TIMEOUT_SECONDS).items():
-            with translated(f"deleting topic {name}"):
+            with translated(f"deleting topic {name}", f"Delete on topic {name}"):
                 future.result()
 
     def _created(self, specs: Iterable[TopicSpec], *, validate_only: bool) -> dict[str, HeadraceError]:
@@ -116,7 +119,7 @@ class Topics:
                 future.result()
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    errors[name] = translate(error.args[0], f"creating topic {name}")
+                    errors[name] = translate(error.args[0], f"creating topic {name}", f"Create on topic {name}")
         return errors
 
     @property
@@ -166,7 +169,8 @@ class Topics:
             return {}
         policies: dict[str, str] = {}
         for resource, future in self._admin.describe_configs(resources, request_timeout=_TIMEOUT_SECONDS).items():
-            with translated(f"reading the configuration of topic {resource.name}"):
+            needs = f"DescribeConfigs on topic {resource.name}"
+            with translated(f"reading the configuration of topic {resource.name}", needs):
                 policies[resource.name] = future.result()["cleanup.policy"].value
         return policies
 
