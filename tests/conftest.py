@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.plugins.fix_servers",
     "tests.plugins.fix_headrace",
+    "tests.plugins.fix_kafka",
     "tests.plugins.fix_alikafka",
     "tests.plugins.fix_helm",
     "tests.plugins.fix_flower",

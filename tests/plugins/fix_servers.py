@@ -234,12 +234,13 @@ def _of_session(config: pytest.Config) -> SessionServers:
         else:
             mysql, kafka, controller, redis = free_ports(4)
             ports = Ports(mysql=mysql, kafka=kafka, kafka_controller=controller, redis=redis)
-            layout = Layout(default_install(os.environ), _folder_of(config).path, ports)
-        config.stash[_SERVERS] = SessionServers(layout, lambda: _folder_of(config).path, owned=not told)
+            layout = Layout(default_install(os.environ), folder_of(config).path, ports)
+        config.stash[_SERVERS] = SessionServers(layout, lambda: folder_of(config).path, owned=not told)
     return config.stash[_SERVERS]
 
 
-def _folder_of(config: pytest.Config) -> SessionFolder:
+def folder_of(config: pytest.Config) -> SessionFolder:
+    """The folder of this session, which goes with it; servers below it are ended even when the session was killed."""
     if _FOLDER not in config.stash:
         config.stash[_FOLDER] = SessionFolder()
     return config.stash[_FOLDER]
@@ -333,7 +334,7 @@ def throwaway_mysql(pytestconfig: pytest.Config) -> Iterator[Callable[..., Mysql
     started: list[MysqlServer] = []
 
     def start(*options: str) -> MysqlServer:
-        folder = _folder_of(pytestconfig).path / f"throwaway-{secrets.token_hex(4)}"
+        folder = folder_of(pytestconfig).path / f"throwaway-{secrets.token_hex(4)}"
         (port,) = free_ports(1)
         try:
             server = start_mysql(install, folder, port, (*MysqlServer.memory(_POOL_MB, _REDO_MB), *options))

@@ -50,7 +50,7 @@ def install_kafka(folder: Path) -> Path:
 
 
 class KafkaServer(Server):
-    """One Kafka node; clients use `bootstrap`."""
+    """One Kafka node; clients use `bootstrap`. Subclasses change `settings` and the options of its two programs."""
 
     name = "kafka"
 
@@ -60,6 +60,7 @@ class KafkaServer(Server):
         self._controller_port = controller_port
         self._data = self.directory / "data"
         self._configuration = self.directory / "server.properties"
+        self.cluster_id = new_cluster_id()  # of a data folder that is yet to be formatted
 
     @property
     def bootstrap(self) -> str:
@@ -84,7 +85,7 @@ class KafkaServer(Server):
                 [
                     *self._java("-XX:TieredStopAtLevel=1"),
                     "kafka.tools.StorageTool",
-                    *("format", "-t", _new_cluster_id(), "-c", str(self._configuration)),
+                    *("format", "-t", self.cluster_id, "-c", str(self._configuration), *self.format_options()),
                 ],
                 what="formatting Kafka's data folder",
                 hint=f"is the disk full? If not, remove {self._jars.parent} to install Kafka again",
@@ -95,7 +96,7 @@ class KafkaServer(Server):
     def command(self) -> Sequence[str]:
         """Return java's command line."""
         log4j = f"-Dlog4j2.configurationFile={self.directory / 'log4j2.properties'}"
-        return [*self._java(*_HEAP, log4j), "kafka.Kafka", str(self._configuration)]
+        return [*self._java(*_HEAP, log4j, *self.java_options()), "kafka.Kafka", str(self._configuration)]
 
     def probe(self, connection: socket.socket) -> bool:
         """Tell whether the node counts itself as a working broker (it answers earlier than that)."""
@@ -107,7 +108,20 @@ class KafkaServer(Server):
         return [find_java(), *options, "-cp", str(self._jars)]
 
     def _configure(self, data: Path) -> None:
-        settings = {
+        text = "".join(f"{name}={value}\n" for name, value in self.settings(data).items())
+        self._configuration.write_text(text)
+
+    def java_options(self) -> Sequence[str]:
+        """Return further options of the node's java."""
+        return ()
+
+    def format_options(self) -> Sequence[str]:
+        """Return further options of the tool that formats the data folder."""
+        return ()
+
+    def settings(self, data: Path) -> dict[str, object]:
+        """Return what stands in server.properties, with its data in that folder."""
+        return {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@{self.host}:{self._controller_port}",
@@ -134,8 +148,6 @@ class KafkaServer(Server):
             # A lone consumer of a test need not wait for others to join its group.
             "group.initial.rebalance.delay.ms": 0,
         }
-        text = "".join(f"{name}={value}\n" for name, value in settings.items())
-        self._configuration.write_text(text)
 
 
 def install_tools(folder: Path) -> None:
@@ -143,7 +155,8 @@ def install_tools(folder: Path) -> None:
     install_java(maven=not (folder / _NAME).is_dir())
 
 
-def _new_cluster_id() -> str:
+def new_cluster_id() -> str:
+    """Return a name for a cluster that nobody has."""
     # A leading "-" would be read as an option of the format tool.
     return "h" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
 
