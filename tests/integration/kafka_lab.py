@@ -166,7 +166,7 @@ class SecureNode(KafkaServer):
 
     def java_options(self) -> list[str]:
         allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self._keys}"
-        return [allowed, "-XX:TieredStopAtLevel=1", "-Xms128m", "-Xmx512m"]
+        return [allowed, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xms128m", "-Xmx512m"]
 
     def format_options(self) -> list[str]:
         return ["--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"]

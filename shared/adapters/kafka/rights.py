@@ -42,8 +42,12 @@ def missing_rights(config: ClientConfig, wanted: Mapping[str, Iterable[str]]) ->
         SinkRefused, Unavailable: the brokers did not answer.
     """
     admin = AdminClient(client_config(config))
-    missing = _of_topics(admin, {topic: list(operations) for topic, operations in wanted.items()})
-    return [*missing, *_of_group(admin)]
+    return [*_of_topics(admin, wanted), *_of_group(admin)]
+
+
+def missing_on_topics(config: ClientConfig, wanted: Mapping[str, Iterable[str]]) -> list[str]:
+    """As `missing_rights`, for topics alone."""
+    return _of_topics(AdminClient(client_config(config)), wanted)
 
 
 def require_rights(config: ClientConfig, wanted: Mapping[str, Iterable[str]]) -> None:
@@ -63,7 +67,7 @@ def lacking(missing: list[str]) -> SinkRefused:
     return SinkRefused(f"Kafka's ACLs do not allow {', '.join(missing[:3])}{more}.", how_to_allow(missing[0]))
 
 
-def _of_topics(admin: AdminClient, wanted: Mapping[str, list[str]]) -> list[str]:
+def _of_topics(admin: AdminClient, wanted: Mapping[str, Iterable[str]]) -> list[str]:
     if not wanted:
         return []
     asked = admin.describe_topics(
@@ -81,7 +85,7 @@ def _of_topics(admin: AdminClient, wanted: Mapping[str, list[str]]) -> list[str]
     return missing
 
 
-def _unseen(topic: str, wanted: list[str], error: KafkaError) -> list[str]:
+def _unseen(topic: str, wanted: Iterable[str], error: KafkaError) -> list[str]:
     if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         return []
     if error.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
-from shared.errors import Unavailable
+from shared.adapters.kafka.rights import lacking, missing_on_topics
+from shared.errors import HeadraceError, Unavailable
 from shared.model.change import Change
 
 #: A transaction may last this long, which bounds the longest MySQL transaction and the longest chunk. Whoever dies in
@@ -53,6 +54,7 @@ class UpsertSink:
         buffer_kbytes: int = 65536,
     ) -> None:
         self.transactional_id = transactional_id
+        self._config = config
         self._state_topic = state_topic
         self._open = False
         self._unpolled = 0
@@ -112,10 +114,10 @@ class UpsertSink:
             self.write_all(self._state_topic, state)
         if not self._open:
             return
-        # Kafka forbids a topic only now, and does not say which.
-        needs = f"Write on topic {' or '.join(sorted(self._topics)[:3])}"
-        with translated(f"committing the transaction of {self.transactional_id}", needs):
+        try:
             self._producer.commit_transaction()
+        except KafkaException as error:
+            raise self._why(error.args[0]) from None
         self._open = False
         self._topics.clear()
 
@@ -141,6 +143,17 @@ class UpsertSink:
         with translated(f"beginning a transaction of {self.transactional_id}"):
             self._producer.begin_transaction()
         self._open = True
+
+    def _why(self, error: KafkaError) -> HeadraceError:
+        """Why the commit failed. That a topic was forbidden is told to each message, for which nobody waits."""
+        found = translate(error, f"committing the transaction of {self.transactional_id}")
+        if error.code() != KafkaError._INCONSISTENT:
+            return found
+        try:
+            missing = missing_on_topics(self._config, dict.fromkeys(sorted(self._topics), ("Write",)))
+        except HeadraceError:
+            return found
+        return lacking(missing) if missing else found
 
     def _wait_for_room(self, topic: str, key: bytes, value: bytes | None) -> None:
         waited = 0.0
