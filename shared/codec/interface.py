@@ -19,6 +19,10 @@ class SnapshotEncoder(Protocol):
     """One SQL expression per column, in table order."""
 
     @property
+    def size(self) -> int:
+        """The bytes of the keys and values of all rows so far; counted where it costs nothing."""
+
+    @property
     def protocol(self) -> str:
         """How the rows must be asked for: `text`, or `binary` as prepared statements send them."""
 

@@ -45,13 +45,15 @@ class RowChanges(NamedTuple):
     """Upserts and tombstones of one table, in the binlog's order; never empty.
 
     Those of one rows event, or of several in the same `TransactionBegin` to `TransactionEnd`: order
-    counts between changes of one table only.
+    counts between changes of one table only. `size` is the bytes of their keys and values, counted
+    where it costs nothing.
     """
 
     table: TableId
     changes: Sequence[Change]
     timestamp: int = 0
     end_position: int = 0
+    size: int = 0
 
 
 class Statement(NamedTuple):

@@ -6,6 +6,8 @@ passes them on knows the table of the whole batch.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -22,3 +24,16 @@ EncodedRow: TypeAlias = tuple[bytes, bytes]
 #: Key and value of one upsert, or with value None of one tombstone. A change of the primary key is two of these: the
 #: tombstone of the old key, then the upsert of the new one.
 Change: TypeAlias = tuple[bytes, bytes | None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """How much was written: messages, and the bytes of their keys and values."""
+
+    rows: int = 0
+    size: int = 0
+
+
+def bytes_of(changes: Iterable[Change]) -> int:
+    """The bytes of all keys and values. It looks at every change, so it is for those who do that anyway."""
+    return sum(len(key) + len(value) if value is not None else len(key) for key, value in changes)

@@ -17,7 +17,7 @@ from shared.errors import NeedsOperator, SchemaChanged, UnsupportedEvent
 from shared.machines.ledger import Batch, DoneMark, Grant, HeldRanges, Ledger, decode_record
 from shared.machines.throttle import Throttle
 from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, Statement, TransactionBegin, TransactionEnd
-from shared.model.change import Change, ChunkKey
+from shared.model.change import Change, ChunkKey, Tally, bytes_of
 from shared.model.chunk import ChunkId
 from shared.model.chunk_key import needs_server_order
 from shared.model.orders import (
@@ -49,8 +49,8 @@ class WorkerFailed(NeedsOperator):
 
 
 class Leader:
-    """One tenure. `reached` is where the stream stands; `changes` counts what was written; `worker_error` is the last
-    error of a worker that could not even ask, until some worker reads a chunk.
+    """One tenure. `reached` is where the stream stands; `changes` counts what was written; `fences` counts the attempts that
+    were shut out; `worker_error` is the last error of a worker that could not even ask, until some worker reads a chunk.
     """
 
     def __init__(self, ledger: Ledger, ports: Ports, policy: Policy, limits: Limits | None = None) -> None:
@@ -59,6 +59,7 @@ class Leader:
         self.reached = _START
         self.commit_microseconds = 0
         self.changes = 0
+        self.fences = 0
         self.worker_error: GaveUp | None = None
         self._ports = ports
         self._policy = policy
@@ -81,6 +82,9 @@ class Leader:
         self._splitter: tuple[TableId, str, float] | None = None
         self._written = 0
         self._committed_at = 0.0
+        #: What is written by table: in the open transaction, and committed since `take_tallies` was called.
+        self._open_tallies: dict[TableId, Tally] = {}
+        self._tallies: dict[TableId, Tally] = {}
 
     def step(self, now: float) -> bool:
         """One turn.
@@ -117,6 +121,11 @@ class Leader:
         claims = self.ledger.claims()
         together = Counter(attempt for _, attempt in claims)
         return {chunk: self._progress.get(attempt, 0) for chunk, attempt in claims if together[attempt] == 1}
+
+    def take_tallies(self) -> dict[TableId, Tally]:
+        """What was committed since the last call, by table."""
+        taken, self._tallies = self._tallies, {}
+        return taken
 
     # The stream.
 
@@ -159,7 +168,9 @@ class Leader:
         table, changes = event.table, event.changes
         held = self.ledger.held_ranges(table)
         places = None if held is None else self._places(table, changes, held)
-        self._write(table, self.ledger.absorb(table, changes, places))
+        written = self.ledger.absorb(table, changes, places)
+        # Where nothing is held the decoder has counted the bytes; nobody looks at a change for that.
+        self._write(table, written, event.size if written is changes else bytes_of(written))
 
     def _places(self, table: TableId, changes: Sequence[Change], held: HeldRanges) -> Sequence[int | None]:
         """For each change the number of the held range that it falls into."""
@@ -170,15 +181,20 @@ class Leader:
         keys = [read(key) for key, _ in changes]
         return self._ports.source.place(schema, keys, held.ranges) if by_server else held.places(keys)
 
-    def _write(self, table: TableId, changes: Sequence[Change]) -> None:
+    def _write(self, table: TableId, changes: Sequence[Change], size: int) -> None:
         if changes:
             self._ports.sink.write_all(self.ledger.tables[table].topic, changes)
             self._written += len(changes)
             self.changes += len(changes)
+            tally = self._open_tallies.get(table)
+            if tally is None:
+                tally = self._open_tallies[table] = Tally()
+            tally.rows += len(changes)
+            tally.size += size
 
     def _write_batches(self, batches: Iterable[Batch]) -> None:
         for table, changes in batches:
-            self._write(table, changes)
+            self._write(table, changes, bytes_of(changes))
 
     def _statement(self, event: Statement) -> None:
         verdict = judge(event.database, event.sql, self.ledger.tables)
@@ -292,6 +308,7 @@ class Leader:
         for attempt, at in self._beats.items():
             if now - at > self._policy.silence and attempt not in self._fencing:
                 self._fencing[attempt] = None
+                self.fences += 1
                 self._ports.fencer.start(attempt)
 
     def _finish_fences(self) -> None:
@@ -346,6 +363,7 @@ class Leader:
     def _commit(self) -> None:
         self._ports.sink.commit(self.ledger.checkpoint())
         self._written = 0
+        self._close_tallies()
         # An attempt's claims were made in one turn, so its grants stand together and have one P.
         for (attempt, low), grants in groupby(self.ledger.committed(), lambda grant: (grant.attempt, grant.low)):
             granted = tuple(self._granted(grant) for grant in grants)
@@ -354,6 +372,15 @@ class Leader:
     def _pace(self) -> Pace:
         """The limits are shared by all who can read at a time."""
         return self.throttle.pace(min(self._policy.parallelism, self.ledger.claimed + len(self.ledger.waiting)))
+
+    def _close_tallies(self) -> None:
+        """What was written is committed."""
+        for table, tally in self._open_tallies.items():
+            committed = self._tallies.setdefault(table, tally)
+            if committed is not tally:
+                committed.rows += tally.rows
+                committed.size += tally.size
+        self._open_tallies = {}
 
     def _granted(self, grant: Grant) -> Granted:
         record = self.ledger.tables[grant.chunk.table]

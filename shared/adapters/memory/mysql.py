@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shared.model.binlog import Event, Heartbeat, RowChanges, TransactionBegin, TransactionEnd
-from shared.model.change import Change
+from shared.model.change import Change, bytes_of
 from shared.model.chunk import KeyRange
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
@@ -140,5 +140,5 @@ def _events_of(commits: Sequence[Commit]) -> list[Event]:
         gtids = gtids.union(commit.gtids)
         for table, row, version in commit.writes:
             gathered.setdefault(table, []).append((key_bytes(row), value_bytes(version)))
-    changes = [RowChanges(table, found, 0, end - 60) for table, found in gathered.items()]
+    changes = [RowChanges(table, found, 0, end - 60, bytes_of(found)) for table, found in gathered.items()]
     return [TransactionBegin(str(gtids), end - 70), *changes, TransactionEnd(0, end)]

@@ -20,6 +20,7 @@ class RowShape:
 @final
 class RowDecoder:
     ended: bool
+    size: int
     refusal: tuple[int, str] | None
     def __new__(cls, shape: RowShape) -> RowDecoder: ...
     def feed(self, data: bytes) -> list[tuple[bytes, bytes]]: ...

@@ -78,6 +78,11 @@ class SnapshotEncoder:
             raise undecodable(self._table, error) from None
 
     @property
+    def size(self) -> int:
+        """The bytes of the keys and values of all rows so far."""
+        return self._decoder.size
+
+    @property
     def ended(self) -> bool:
         """True when the last row has come."""
         return self._decoder.ended

@@ -33,6 +33,7 @@ from shared.model.binlog import (
     TransactionBegin,
     TransactionEnd,
 )
+from shared.model.change import bytes_of
 from shared.model.schema import TableId
 
 _U64 = Struct("<Q")
@@ -339,7 +340,7 @@ class Events:
         changes = bound.changes(kind, body, place, len(body))
         if changes:
             self._changed = True
-            yield RowChanges(bound.table, changes, header.timestamp, header.end_position)
+            yield RowChanges(bound.table, changes, header.timestamp, header.end_position, bytes_of(changes))
 
     def _partial_update(self, header: _Header, body: bytes) -> Iterator[Event]:
         if self._bound(header, body) is not None:

@@ -29,7 +29,7 @@ from shared.codec.reference.key_parts import (
 from shared.codec.reference.packets import Packets
 from shared.codec.reference.table_map import packed_number
 from shared.errors import SchemaChanged, UnsupportedType
-from shared.model.change import ChunkKey, EncodedRow
+from shared.model.change import ChunkKey, EncodedRow, bytes_of
 from shared.model.chunk_key import chunk_key_columns
 from shared.model.schema import Column, Table
 
@@ -118,6 +118,8 @@ class SnapshotEncoder:
             for column, write in zip(table.columns, self._writer.writers, strict=True)
         )
         self._width = len(self._steps)
+        #: The bytes of the keys and values of all rows so far.
+        self.size = 0
         #: One SQL expression per column, in table order.
         self.select_expressions: tuple[str, ...] = tuple(map(select_expression, table.columns))
 
@@ -140,7 +142,9 @@ class SnapshotEncoder:
             rows = [cells_of(packet) for packet in self._packets.feed(data)]
         except VALUE_ERRORS as error:
             raise undecodable(self._table, error) from None
-        return self.encode(rows)
+        encoded = self.encode(rows)
+        self.size += bytes_of(encoded)
+        return encoded
 
     @property
     def ended(self) -> bool:

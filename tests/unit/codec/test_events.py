@@ -58,6 +58,7 @@ def test_a_transaction_from_begin_to_end() -> None:
             [(b'{"id":1}', b'{"id":1,"name":"Tom"}'), (b'{"id":2}', b'{"id":2,"name":null}')],
             1_700_000_000,
             500,
+            len('{"id":1}{"id":1,"name":"Tom"}{"id":2}{"id":2,"name":null}'),
         )
     ]
     assert made.feed(event(XID, bytes(8))) == [TransactionEnd(1_700_000_000, 500)]
@@ -73,9 +74,10 @@ def test_an_update_of_the_key_is_a_tombstone_and_an_upsert() -> None:
         (b'{"id":2}', None),
         (b'{"id":3}', b'{"id":3,"name":"c"}'),
     ]
+    assert changed.size == len('{"id":1}{"id":1,"name":"b"}{"id":2}{"id":3}{"id":3,"name":"c"}')
     (deleted,) = made.feed(rows(DELETE, image(9, None)))
     assert isinstance(deleted, RowChanges)
-    assert deleted.changes == [(b'{"id":9}', None)]
+    assert (deleted.changes, deleted.size) == ([(b'{"id":9}', None)], len('{"id":9}'))
 
 
 def test_ddl_ends_its_own_transaction() -> None:

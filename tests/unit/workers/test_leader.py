@@ -22,7 +22,7 @@ from shared.machines.ledger import (
     TableRecord,
 )
 from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, TransactionBegin, TransactionEnd
-from shared.model.change import Change, ChunkKey
+from shared.model.change import Change, ChunkKey, Tally
 from shared.model.chunk import ChunkId, KeyRange
 from shared.model.orders import Answer, AskChunks, AskSplit, Beat, Granted, Question, ReadChunks, Refused
 from shared.model.position import Coordinates, GtidSet
@@ -236,6 +236,34 @@ def test_a_step_ends_between_transactions_when_a_commit_is_full() -> None:
     made = leader(world)
     made.step(0.0)
     assert (len(world.written), world.commits) == (120, 1)
+
+
+# What was written is counted.
+
+
+def test_what_was_written_is_counted_by_table_once_it_is_committed() -> None:
+    rows = [RowChanges(OTHER.id, [number(1), number(2)], size=50), RowChanges(TEXTS.id, [text("a")], size=30)]
+    world = World([[*transaction("6", *rows), *transaction("7", rows[0])], transaction("8", rows[0])])
+    made = leader(world)
+    begin, *_ = transaction("9")
+    world.batches.append([begin, rows[1]])
+    made.step(0.0)
+    assert made.take_tallies() == {}, "a transaction is open, whose end has not come"
+    world.batches = [[TransactionEnd(1, 300)]]
+    made.step(1.0)
+    assert made.take_tallies() == {OTHER.id: Tally(6, 150), TEXTS.id: Tally(2, 60)}
+    assert made.take_tallies() == {}
+
+
+def test_what_was_held_is_counted_when_it_goes_out() -> None:
+    changes = [number(1), number(99), number(1)]
+    world = World([transaction("6", RowChanges(NUMBERS.id, changes, size=1000))])
+    made = leader(world, claimed(NUMBERS, 0, KeyRange(None, (50,))))
+    made.step(0.0)
+    assert made.take_tallies() == {NUMBERS.id: Tally(1, len('{"id":99}{}'))}
+    world.batches = [[Heartbeat(*END)]]
+    made.step(1.0)
+    assert made.take_tallies() == {NUMBERS.id: Tally(1, len('{"id":1}{}'))}
 
 
 # Questions.

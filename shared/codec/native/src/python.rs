@@ -186,6 +186,11 @@ fn list<'py>(py: Python<'py>, bytes: &[u8], pairs: &[Pair]) -> PyResult<Bound_<'
     PyList::new(py, made.collect::<PyResult<Vec<_>>>()?)
 }
 
+/// The bytes of all keys and values.
+fn size_of(pairs: &[Pair]) -> usize {
+    pairs.iter().map(|pair| pair.key + pair.value.unwrap_or(0)).sum()
+}
+
 /// Rows of one result set in the binary protocol, from the raw packets behind its column definitions.
 #[pyclass]
 struct RowDecoder {
@@ -196,6 +201,8 @@ struct RowDecoder {
     ended: bool,
     #[pyo3(get)]
     refusal: Option<(u16, String)>,
+    #[pyo3(get)]
+    size: usize,
 }
 
 #[pymethods]
@@ -208,6 +215,7 @@ impl RowDecoder {
             pairs: Pairs::default(),
             ended: false,
             refusal: None,
+            size: 0,
         }
     }
 
@@ -215,6 +223,7 @@ impl RowDecoder {
     fn feed<'py>(&mut self, py: Python<'py>, data: &[u8]) -> PyResult<Bound_<'py, PyList>> {
         let mut found = Vec::new();
         py.detach(|| self.decode(data, &mut found)).map_err(malformed)?;
+        self.size += size_of(&found);
         list(py, &self.pairs.bytes, &found)
     }
 }
@@ -329,7 +338,7 @@ impl StreamDecoder {
                 }
                 Item::Rows { table, pairs: found, end, timestamp } => {
                     let changes = list(py, &pairs.bytes, found)?;
-                    rows.bind(py).call1((table.table.bind(py), changes, *timestamp, *end))
+                    rows.bind(py).call1((table.table.bind(py), changes, *timestamp, *end, size_of(found)))
                 }
                 Item::End { end, timestamp } => end_.bind(py).call1((*timestamp, *end)),
                 Item::Statement { database, sql, end, timestamp } => {
