@@ -55,6 +55,12 @@ class Settings(BaseModel):
     liveness_dir: Path | None = None
     """Folder in which the loops of a worker keep their signs of life for `python -m workers.probe`; none for no signs."""
 
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port on which a worker shows its metrics to Prometheus; 0 for none."""
+
+    metrics_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Address that this port is bound to; `0.0.0.0` for all of the machine's."""
+
     codec: Annotated[str, Field(pattern="^(native|python)?$")] = ""
     """Which codec moves the rows: `native` (Rust) or `python`; empty for the native one if it was built here."""
 

@@ -45,7 +45,7 @@ class Progress:
         self._seconds = seconds
         self._done = 0
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._tell_on, name="progress", daemon=True)
+        self._thread = threading.Thread(target=logs.inherited(self._tell_on), name="progress", daemon=True)
 
     def note(self, done: int) -> None:
         """Notes how many are done; cheap enough for every batch."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery, Task, signals
 
 from scheduler.dispatch.captions import of_tables
 from shared.codec import Codec
@@ -19,7 +19,7 @@ from shared.errors import HeadraceError
 from shared.model.chunk import ChunkId, named
 from shared.model.orders import CHUNK_TASK, SPLIT_TASK, chunks_from_json
 from shared.model.schema import TableId
-from shared.runtime import collector, logs
+from shared.runtime import collector, logs, metrics
 from shared.settings import Settings
 from workers.progress import Progress
 from workers.snapshot.attempt import Outcome
@@ -46,23 +46,29 @@ def register(app: Celery, settings: Settings, codec: Codec) -> None:
     @app.task(name=CHUNK_TASK, bind=True, shared=False, throws=expected)  # type: ignore[untyped-decorator]
     def chunk(self: Task, *, job: str, job_id: str, chunks: list[list[Any]]) -> dict[str, Any] | str:
         subject = chunks_from_json(chunks)
-        with _failing_by_name(self, named(subject)), _progress(app, self, "rows") as progress:
-            outcome = office().read_chunks(job, job_id, subject, progress.note)
-        if not outcome.read:
-            return _refused("chunk_refused", job, named(subject), outcome.reason)
-        result = read_result(outcome, subject)
-        LOG.info("chunk_read", job=job, chunk=named(subject), **result)
-        return result
+        with logs.bound(job=job, chunk=named(subject), **_table_of(subject)), _failing_by_name(self, job):
+            with _progress(app, self, "rows") as progress:
+                outcome = office().read_chunks(job, job_id, subject, progress.note)
+            if not outcome.read:
+                return _refused("chunk_refused", job, outcome.reason)
+            result = read_result(outcome, subject)
+            LOG.info("chunk_read", **result)
+            metrics.ATTEMPTS.labels(job, "read").inc()
+            return result
 
     @app.task(name=SPLIT_TASK, bind=True, shared=False, throws=expected)  # type: ignore[untyped-decorator]
     def split(self: Task, *, job: str, job_id: str, database: str, table: str) -> dict[str, Any] | str:
         subject = TableId(database, table)
-        with _failing_by_name(self, str(subject)), _progress(app, self, "bounds") as progress:
-            found = office().split(job, job_id, subject, progress.note)
-        if found.reason:
-            return _refused("split_refused", job, str(subject), found.reason)
-        LOG.info("table_split", job=job, table=str(subject), bounds=found.bounds)
-        return {"bounds": found.bounds}
+        with logs.bound(job=job, table=str(subject)), _failing_by_name(self, job):
+            with _progress(app, self, "bounds") as progress:
+                found = office().split(job, job_id, subject, progress.note)
+            if found.reason:
+                return _refused("split_refused", job, found.reason)
+            LOG.info("table_split", bounds=found.bounds)
+            metrics.ATTEMPTS.labels(job, "split").inc()
+            return {"bounds": found.bounds}
+
+    signals.task_failure.connect(_count_defect, weak=False)
 
 
 def read_result(outcome: Outcome, hinted: tuple[ChunkId, ...]) -> dict[str, Any]:
@@ -75,9 +81,16 @@ def read_result(outcome: Outcome, hinted: tuple[ChunkId, ...]) -> dict[str, Any]
     return result
 
 
-def _refused(event: str, job: str, subject: str, reason: str) -> str:
+def _table_of(chunks: Sequence[ChunkId]) -> dict[str, str]:
+    """The table, where it is one."""
+    tables = {chunk.table for chunk in chunks}
+    return {"table": str(tables.pop())} if len(tables) == 1 else {}
+
+
+def _refused(event: str, job: str, reason: str) -> str:
     """An answer like any other: hints may be stale, doubled or early."""
-    LOG.info(event, job=job, subject=subject, reason=reason)
+    LOG.info(event, reason=reason)
+    metrics.ATTEMPTS.labels(job, "refused").inc()
     return f"refused: {reason}"
 
 
@@ -86,12 +99,20 @@ def _progress(app: Celery, task: Task, unit: str) -> Progress:
 
 
 @contextmanager
-def _failing_by_name(task: Task, subject: str) -> Iterator[None]:
+def _failing_by_name(task: Task, job: str) -> Iterator[None]:
     """The task fails with our error, and without those of libraries that led to it: their texts may hold anything. The
     leader knows already and decides; Celery does not try again.
     """
     try:
         yield
     except HeadraceError as error:
-        LOG.warning("attempt_failed", task=task.name, subject=subject, error=error.name, reason=error.message)
+        LOG.warning("attempt_failed", task=task.name, error=error.name, reason=error.message)
+        metrics.ATTEMPTS.labels(job, "failed").inc()
+        metrics.count_error(job, error)
         raise error from None
+
+
+def _count_defect(kwargs: dict[str, Any], exception: BaseException, **_: Any) -> None:
+    """Whatever is none of our errors, which are counted where they are caught."""
+    if not isinstance(exception, HeadraceError):
+        metrics.ERRORS.labels(str(kwargs.get("job", "")), type(exception).__name__).inc()

@@ -324,7 +324,7 @@ def test_image_compose_and_chart_agree_on_the_folder_of_signs_of_life() -> None:
 # The chart.
 
 #: The chart itself gives these: from Secrets, from other values, and from the pod.
-SET_BY_CHART = {"redis_url", "kafka", "vars_dir", "liveness_dir", "worker_name"}
+SET_BY_CHART = {"redis_url", "kafka", "vars_dir", "liveness_dir", "worker_name", "metrics_port", "metrics_host"}
 #: All five or none, and two are secrets: they come in kafka.existingSecret.
 IN_SECRETS = {name for name in Settings.model_fields if name.startswith("aliyun_")}
 

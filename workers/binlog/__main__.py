@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.metadata import version
 from queue import SimpleQueue
 
 import click
@@ -18,8 +19,9 @@ from shared.adapters.kafka.registry import Registry
 from shared.codec import Codec, implementation
 from shared.errors import HeadraceError, Transient, Unavailable
 from shared.model.job import Desire, End, Outcome, Wanted
-from shared.runtime import collector, connections, logs
+from shared.runtime import collector, connections, logs, metrics
 from shared.runtime.codecs import announce
+from shared.runtime.exposition import Membership, Port
 from shared.settings import Settings
 from workers.binlog.opening import JobContext, close_job
 from workers.binlog.supervisor import EXIT_AGAIN, EXIT_DONE, Supervisor, worker_name
@@ -31,7 +33,10 @@ LOG = logs.get("headrace.binlog")
 @click.command()
 @click.option("--lead", metavar="JOB", hidden=True, help="Lead one job; used by the worker for its children.")
 @click.option("--holder", metavar="NAME", hidden=True, help="The worker's name in leases.")
-def main(lead: str | None, holder: str | None) -> None:
+@click.option(
+    "--metrics", "address", metavar="SOCKET", default="", hidden=True, help="Where the worker asks for metrics."
+)
+def main(lead: str | None, holder: str | None, address: str) -> None:
     """Streams the binlog of every job that this worker comes to lead; start two or more for failover.
 
     Configured by HEADRACE_* variables (docs/configuration.md). Ends on SIGTERM or Ctrl-C.
@@ -39,18 +44,32 @@ def main(lead: str | None, holder: str | None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    settings: Settings | None = None
     try:
         settings = settings_module.load()
         logs.configure(settings)
+        if lead is not None:
+            logs.of_process(job=lead)
         codec = implementation(settings.codec)
         announce(codec, settings)
         if lead is None:
-            Supervisor(settings, worker_name(settings), stop).run()
+            _supervise(settings, codec, stop)
         else:
-            sys.exit(_lead(settings, codec, lead, holder or worker_name(settings), stop))
+            with Membership(address):
+                code = _lead(settings, codec, lead, holder or worker_name(settings), stop)
+            sys.exit(code)
     except HeadraceError as error:
-        click.echo(f"error: {error.name}: {error}", err=True)
+        if settings is not None and settings.log_format == "json":
+            LOG.critical("worker_failed", error=error.name, reason=error.message, hint=error.hint)
+        else:
+            click.echo(f"error: {error.name}: {error}", err=True)
         sys.exit(3 if isinstance(error, Transient) else 2)
+
+
+def _supervise(settings: Settings, codec: Codec, stop: threading.Event) -> None:
+    metrics.BUILD.labels(version("headrace"), codec.name).set(1)
+    with Port(settings) as port:
+        Supervisor(settings, worker_name(settings), stop, port.address).run()
 
 
 def _lead(settings: Settings, codec: Codec, name: str, holder: str, stop: threading.Event) -> int:
@@ -88,7 +107,8 @@ def _throttle_changes() -> SimpleQueue[Mapping[str, str]]:
 
 
 def _ended(registry: Registry, wanted: Wanted, error: HeadraceError) -> int:
-    LOG.error("tenure_failed", job=wanted.name, error=error.name, reason=error.message, hint=error.hint)
+    LOG.error("tenure_failed", error=error.name, reason=error.message, hint=error.hint)
+    metrics.count_error(wanted.name, error)
     if not isinstance(error, Transient):
         with suppress(Unavailable):
             registry.write(Outcome(wanted.name, wanted.revision, End.FAILED, error.name, error.message, error.hint))

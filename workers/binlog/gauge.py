@@ -50,11 +50,6 @@ class MysqlGauge:
         self._session = session
         self._watch = _ReplicaWatch(open_replica)
 
-    @property
-    def connections(self) -> int:
-        """Connections to replicas that are open now."""
-        return self._watch.connections
-
     def pressure(self, limits: Limits) -> Pressure:
         """See `Gauge`."""
         running = 0
@@ -82,10 +77,6 @@ class _ReplicaWatch:
         self._asked = threading.Event()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-
-    @property
-    def connections(self) -> int:
-        return len(self._sessions)
 
     def lags(self, replicas: tuple[Address, ...]) -> tuple[tuple[str, float | None], ...]:
         """What they said last; None for one that was not heard."""

@@ -31,7 +31,7 @@ from shared.model.job import Wanted, leader_transactional_id, state_topic
 from shared.model.schema import TableId
 from shared.model.throttle import Limits
 from shared.model.topic import TopicMaker
-from shared.runtime import connections
+from shared.runtime import connections, metrics
 from shared.settings import Settings
 from workers.binlog.fencer import ThreadedFencer
 from workers.binlog.gauge import MysqlGauge
@@ -96,9 +96,11 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
     """
     with ExitStack() as stack:
         target = connections.mysql_target(context.spec)
-        session = stack.enter_context(Session(target, f"leader {context.wanted.name}"))
+        name = context.wanted.name
+        session = stack.enter_context(Session(target, f"leader {name}", metrics.mysql_cost(name, metrics.LEADER)))
         source = MysqlSource(session)
-        gauge = MysqlGauge(session, lambda replica: Session(target.at(replica), f"lag {context.wanted.name}"))
+        replicas = metrics.mysql_cost(name, metrics.REPLICA)
+        gauge = MysqlGauge(session, lambda replica: Session(target.at(replica), f"lag {name}", replicas))
         stack.callback(gauge.close)
         sink, log, fencer, state = _take_over(context, stack, wake.set)
         server_uuid = source.server_uuid()
@@ -153,6 +155,7 @@ def _take_over(
             leader_transactional_id(context.wanted.id),
             topic,
             buffer_kbytes=context.settings.sink_buffer_mb * 1024,
+            committed=metrics.COMMIT_SECONDS.labels(context.wanted.name, "stream").observe,
         )
     )
     log = stack.enter_context(TopicLog(config, topic))
@@ -246,13 +249,14 @@ def _open_stream(
     decoders = {table: codec.table_decoder(record.table, options) for table, record in ledger.tables.items()}
     # The same uuid in every tenure: the server then ends a dead predecessor's connection when ours arrives.
     replica_uuid = str(uuid.uuid5(uuid.NAMESPACE_OID, f"headrace.{context.wanted.id}"))
+    cost = metrics.mysql_cost(context.wanted.name, metrics.BINLOG)
     refusal: Superseded | None = None
     for server_id in context.spec.source.server_ids.ids:
         if not leases.use_server_id(str(target), server_id):
             continue
         try:
             decoder = codec.event_decoder(decoders.get)
-            return BinlogStream(target, ledger.stream_from, server_id, replica_uuid, decoder, wake), server_id
+            return BinlogStream(target, ledger.stream_from, server_id, replica_uuid, decoder, wake, cost), server_id
         except Superseded as error:
             refusal = error
     raise refusal or Unavailable(

@@ -24,11 +24,6 @@ class MysqlSource:
         self._session = session
         self._status = _status_command(session)
 
-    @property
-    def queries(self) -> int:
-        """How many queries the connection has run."""
-        return self._session.queries
-
     def server_uuid(self) -> str:
         """Names the server; coordinates mean nothing on another one."""
         return self._session.scalar("SELECT @@server_uuid")

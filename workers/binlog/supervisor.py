@@ -22,8 +22,8 @@ from shared.adapters.redis import client as redis_client
 from shared.adapters.redis.lease import Leases
 from shared.errors import Bug, Transient, Unavailable
 from shared.machines.backoff import Backoff
-from shared.model.job import Desire, Wanted
-from shared.runtime import connections, logs
+from shared.model.job import Desire, End, Wanted
+from shared.runtime import connections, logs, metrics
 from shared.runtime.liveness import LOOP_SECONDS, Heart
 from shared.settings import Settings
 
@@ -66,13 +66,17 @@ class Supervisor:
     Args:
         settings: of this process; children read the same environment.
         name: this worker's name in leases.
+        stop: ends it.
+        metrics_address: where children show their metrics; empty for nowhere.
     """
 
     settings: Settings
     name: str
     stop: threading.Event
+    metrics_address: str = ""
     _children: dict[str, _Child] = field(default_factory=dict)
     _backoffs: dict[str, Backoff] = field(default_factory=dict)
+    _shown: dict[tuple[str, ...], float] = field(default_factory=dict)
 
     def run(self) -> None:
         """Contests, starts, watches and stops children.
@@ -103,6 +107,18 @@ class Supervisor:
         for job in registry.wanted.values():
             heart.beat()  # while Redis is away, each job costs seconds
             self._care(job, registry, leases, now)
+        self._show(registry)
+
+    def _show(self, registry: Registry) -> None:
+        """The registry's jobs in Prometheus; one that was cancelled for good is not shown."""
+        states: dict[tuple[str, ...], float] = {
+            (job.name, state): 1.0 for job in registry.wanted.values() if (state := _state(job, registry))
+        }
+        if states != self._shown:
+            metrics.show(metrics.JOB_STATE, states)
+            for job, *_ in states:
+                metrics.TAKEOVERS.labels(job)  # from 0 on: a counter that begins at 1 looks as if it had not moved
+            self._shown = states
 
     def _care(self, job: Wanted, registry: Registry, leases: Leases, now: float) -> None:
         child = self._children.get(job.name)
@@ -130,13 +146,16 @@ class Supervisor:
             return leases.lead(name)
         except Unavailable as error:
             LOG.warning("lease_unavailable", job=name, reason=error.message)
+            metrics.count_error(name, error)
             return None
 
     def _start(self, job: Wanted, now: float) -> None:
         command = [sys.executable, "-m", "workers.binlog", "--lead", job.name, "--holder", self.name]
+        command += ["--metrics", self.metrics_address]
         # Its own session: Ctrl-C reaches the parent, which then stops its children in order.
         process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
         self._children[job.name] = _Child(process, job.revision, now, job.throttle)
+        metrics.LEADING.labels(job.name).set(1)
         LOG.info("child_starts", job=job.name, revision=job.revision, pid=process.pid)
 
     def _reap(self, leases: Leases, now: float) -> None:
@@ -147,12 +166,15 @@ class Supervisor:
                     child.process.kill()
                 continue
             del self._children[name]
+            metrics.LEADING.remove(name)
             backoff = self._backoffs.setdefault(name, Backoff())
             if code == EXIT_DONE or now - child.started > _LONG_TENURE_SECONDS:
                 backoff.succeeded()
             if code != EXIT_DONE:
                 LOG.warning("child_ended", job=name, code=code)
                 backoff.failed(now)
+            if code not in (EXIT_DONE, EXIT_AGAIN):  # it was killed, or failed before or beside its tenure
+                metrics.ERRORS.labels(name, metrics.CHILD_DIED).inc()
             self._resign(leases, name)
 
     def _throttle(self, child: _Child, job: Wanted) -> None:
@@ -184,3 +206,11 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 child.process.kill()
             self._resign(leases, name)
+
+
+def _state(job: Wanted, registry: Registry) -> str:
+    """What the registry says of a job, in a word; empty for one that was cancelled for good."""
+    outcome = registry.outcome(job)
+    if outcome is not None:
+        return "failed" if outcome.end is End.FAILED else ""
+    return "cancelling" if job.desire is Desire.CANCELLED else str(job.desire)

@@ -22,13 +22,13 @@ from shared.adapters.redis.mail import LeaderMail
 from shared.codec import key_reader
 from shared.errors import InvalidJob, Superseded, Unavailable
 from shared.job.throttling import as_json
-from shared.machines.ledger import Ledger, summary
-from shared.machines.trend import Trend, seconds_until
-from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, Answer, GaveUp, Question, chunks_to_json
+from shared.machines.ledger import Ledger
+from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, Answer, Question, chunks_to_json
 from shared.model.schema import TableId
-from shared.runtime import connections, logs
+from shared.runtime import connections, logs, metrics
 from shared.runtime.celery_app import make_app
 from shared.runtime.liveness import WORK_SECONDS, Heart
+from workers.binlog.figures import Figures
 from workers.binlog.leader import Leader
 from workers.binlog.opening import JobContext, Opened, open_tenure
 from workers.binlog.ports import Policy, Ports
@@ -152,7 +152,6 @@ class Tenure:
         self._wake = threading.Event()
         self._heart = Heart(context.settings.liveness_dir, f"tenure-{context.wanted.id}", WORK_SECONDS)
         self._target = f"{context.spec.source.hostname}:{context.spec.source.port}"
-        self._rows, self._lag = Trend(), Trend()
         self._renewed = 0.0
         self._published = 0.0
 
@@ -166,31 +165,42 @@ class Tenure:
         limits = self._context.limits(self._changed)
         opened = open_tenure(self._context, self._leases, self._wake)
         name = self._context.wanted.name
-        LOG.info("tenure_begins", job=name, epoch=opened.ledger.epoch, server_id=opened.server_id, codec=self._codec)
+        ledger = opened.ledger
+        LOG.info(
+            "tenure_begins",
+            epoch=ledger.epoch,
+            server_id=opened.server_id,
+            codec=self._codec,
+            gtid=str(ledger.processed),
+        )
+        if ledger.epoch > 1:
+            metrics.TAKEOVERS.labels(name).inc()
         mail = RedisMail(self._url, name, self._wake)
         hints = CeleryHints(make_app(self._context.settings), name, self._context.wanted.id, opened.ledger)
         keys = partial(key_reader, options=connections.format_options(self._context.spec))
         ports = Ports(
             opened.stream, opened.sink, opened.log, mail, opened.source, opened.gauge, opened.fencer, hints, keys
         )
-        policy = Policy(opened.ledger.parallelism, silence=self._context.settings.silence_seconds)
-        leader = Leader(opened.ledger, ports, policy, limits)
+        policy = Policy(ledger.parallelism, silence=self._context.settings.silence_seconds)
+        leader = Leader(ledger, ports, policy, limits)
+        figures = Figures(name, leader, opened)
         try:
-            self._lead(leader, opened)
+            self._lead(leader, opened, figures)
             leader.finish()
         finally:
             mail.close()
             opened.stack.close()
-            LOG.info("tenure_ends", job=name, epoch=opened.ledger.epoch)
+            figures.count()
+            LOG.info("tenure_ends", epoch=ledger.epoch, gtid=str(ledger.processed))
 
-    def _lead(self, leader: Leader, opened: Opened) -> None:
+    def _lead(self, leader: Leader, opened: Opened, figures: Figures) -> None:
         while not self._stopped():
             now = clock.monotonic_seconds()
             self._beat()
             self._change_limits(leader)
             worked = leader.step(now)
             self._renew(now, opened.server_id)
-            self._publish(now, leader, opened)
+            self._publish(now, leader, figures)
             if not worked:
                 self._wake.wait(_IDLE_SECONDS)
                 self._wake.clear()
@@ -200,7 +210,7 @@ class Tenure:
             return
         self._changed = self._changes.get()
         limits = self._context.limits(self._changed)
-        LOG.info("limits_changed", job=self._context.wanted.name, limits=as_json(limits))
+        LOG.info("limits_changed", limits=as_json(limits))
         leader.throttle.change(limits)
 
     def _beat(self) -> None:
@@ -220,76 +230,20 @@ class Tenure:
             self._leases.use_server_id(self._target, server_id)
         except Unavailable as error:
             LOG.warning("lease_not_renewed", reason=error.message)  # Kafka's fencing keeps the data right meanwhile
+            metrics.count_error(self._context.wanted.name, error)
             return
         if not still:
             raise Superseded("Another binlog worker took the lease of the job.")
 
-    def _publish(self, now: float, leader: Leader, opened: Opened) -> None:
+    def _publish(self, now: float, leader: Leader, figures: Figures) -> None:
         # Thousands of tables make a megabyte of figures: they are then published less often.
         if now - self._published < _STATUS_SECONDS * max(1.0, len(leader.ledger.tables) / _TABLES_PER_SECOND):
             return
         self._published = now
-        status = self._status(now, leader, opened)
+        taken = figures.take(now, self._changed)
+        figures.show(taken)
+        whose = {"job_id": self._context.wanted.id, "leader": self._holder, "codec": self._codec}
         try:
-            progress.publish(self._redis, self._context.wanted.name, status)
+            progress.publish(self._redis, self._context.wanted.name, taken | whose)
         except Unavailable as error:
             LOG.warning("status_not_published", reason=error.message)
-
-    def _status(self, now: float, leader: Leader, opened: Opened) -> dict[str, Any]:
-        ledger = leader.ledger
-        end = opened.source.binlog_end()
-        behind = opened.source.bytes_behind(leader.reached, end)
-        running: dict[TableId, int] = {}
-        for chunk, rows in leader.progress().items():
-            running[chunk.table] = running.get(chunk.table, 0) + rows
-        committed = leader.commit_microseconds / 1e6
-        lag = max(0.0, clock.unix_seconds() - committed) if behind and committed else 0.0
-        told = summary(ledger.tables.values(), ledger.processed, ledger.epoch, running)
-        return told | {
-            "job_id": self._context.wanted.id,
-            "leader": self._holder,
-            "codec": self._codec,
-            "server_id": opened.server_id,
-            "coordinates": str(leader.reached),
-            "lag_bytes": behind,
-            "lag_seconds": round(lag, 3),
-            "changes": leader.changes,
-            "held_events": ledger.held_events(),
-            "readers": ledger.claimed,
-            "worker_error": _error(leader.worker_error),
-            "throttle": self._throttle(leader),
-            "snapshot_seconds_left": self._snapshot_left(now, told),
-            "binlog": self._binlog(now, lag, opened),
-            "mysql": {
-                "connections": 2 + opened.gauge.connections + ledger.claimed,
-                "queries": opened.source.queries,
-                "rows": leader.throttle.rows_read,
-                "bytes": leader.throttle.bytes_read,
-            },
-            "updated_at": clock.unix_seconds(),
-        }
-
-    def _snapshot_left(self, now: float, told: Mapping[str, Any]) -> float | None:
-        self._rows.note(now, told["rows"])
-        if told["snapshot_done"]:
-            return None
-        left = seconds_until(told["rows"], told["rows_estimate"], self._rows.per_second())
-        return None if left is None else round(left)
-
-    def _binlog(self, now: float, lag: float, opened: Opened) -> dict[str, float | None]:
-        """How long the server keeps binlogs, and when a lag that goes on growing has lost the race against it."""
-        self._lag.note(now, lag)
-        kept = opened.binlog_kept_seconds
-        lost = None if kept is None else seconds_until(lag, kept, self._lag.per_second())
-        return {"kept_seconds": kept, "lost_in_seconds": None if lost is None else round(lost)}
-
-    def _throttle(self, leader: Leader) -> dict[str, Any]:
-        """The limits, which changes they hold, and why the snapshot stands still; empty when it does not."""
-        waits = "" if leader.ledger.snapshot_done else leader.throttle.reason(clock.monotonic_seconds())
-        return {"limits": as_json(leader.throttle.limits), "changed": dict(self._changed), "waits": waits}
-
-
-def _error(message: GaveUp | None) -> dict[str, str] | None:
-    if message is None:
-        return None
-    return {"name": message.error, "message": message.message, "hint": message.hint}

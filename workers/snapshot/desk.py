@@ -37,7 +37,7 @@ class RedisDesk:
         self._question: Question | None = None
         self._read = (0, 0)
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
+        self._thread = threading.Thread(target=logs.inherited(self._beat_on), name="heartbeat", daemon=True)
 
     def ask(self, question: Question) -> None:
         """Sends a question."""

@@ -27,7 +27,7 @@ from shared.model.chunk import ChunkId, named
 from shared.model.job import state_topic
 from shared.model.orders import AskSplit, Refused, SplitTable
 from shared.model.schema import TableId
-from shared.runtime import connections, logs
+from shared.runtime import connections, logs, metrics
 from shared.runtime.liveness import WORK_SECONDS, Heart
 from shared.settings import Settings
 from workers.snapshot.attempt import Outcome, attempt_chunks
@@ -84,9 +84,9 @@ class Office:
         with self._heart:
             with self._reported(job):
                 spec = self._spec(job, job_id)
-                sink = self._take_sink(spec, job_id)
+                sink = self._take_sink(spec, job, job_id)
             with sink, RedisDesk(self._mail(job), sink.transactional_id, report) as desk:
-                return self._attempt(spec, job_id, chunks, sink, desk)
+                return self._attempt(spec, job, job_id, chunks, sink, desk)
 
     def split(self, job: str, job_id: str, table: TableId, report: Callable[[int], None]) -> Splitting:
         """Looks for a table's bounds if the leader wants them; `report` hears how many it has found.
@@ -103,15 +103,16 @@ class Office:
                 while (answer := desk.answer(attempt)) is None:
                     pass
                 if isinstance(answer, SplitTable):
-                    return Splitting(self._split(spec, desk, answer, report))
+                    return Splitting(self._split(spec, job, desk, answer, report))
                 return Splitting(reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
             except HeadraceError as error:
                 desk.gave_up(error)
                 raise
 
-    def _split(self, spec: JobSpec, desk: RedisDesk, order: SplitTable, report: Callable[[int], None]) -> int:
+    def _split(self, spec: JobSpec, job: str, desk: RedisDesk, order: SplitTable, report: Callable[[int], None]) -> int:
         found = 0
-        with Session(connections.mysql_target(spec), f"split {order.table.id}") as session:
+        cost = metrics.mysql_cost(job, metrics.SPLIT)
+        with Session(connections.mysql_target(spec), f"split {order.table.id}", cost) as session:
             for bounds in split_table(session, order):
                 self._heart.beat()
                 desk.ask(bounds)
@@ -120,18 +121,23 @@ class Office:
         return found
 
     def _attempt(
-        self, spec: JobSpec, job_id: str, chunks: tuple[ChunkId, ...], sink: UpsertSink, desk: RedisDesk
+        self, spec: JobSpec, job: str, job_id: str, chunks: tuple[ChunkId, ...], sink: UpsertSink, desk: RedisDesk
     ) -> Outcome:
         target = connections.mysql_target(spec)
-        reader = ChunkReader(target, self.codec, connections.format_options(spec), f"chunk {named(chunks)}")
+        cost = metrics.mysql_cost(job, metrics.SNAPSHOT)
+        reader = ChunkReader(target, self.codec, connections.format_options(spec), f"chunk {named(chunks)}", cost)
         try:
-            outcome = self._run(chunks, sink, desk, reader, (spec, job_id))
-            return outcome._replace(bytes=reader.received, seconds=clock.monotonic_seconds() - desk.answered)
+            outcome = self._run(chunks, sink, desk, reader, (spec, job, job_id))
+            outcome = outcome._replace(bytes=reader.received, seconds=clock.monotonic_seconds() - desk.answered)
         except HeadraceError as error:
             desk.gave_up(error)
             raise
         finally:
             reader.close()
+        if outcome.read:
+            metrics.count_written(job, "snapshot", reader.tallies)
+            metrics.ATTEMPT_SECONDS.labels(job).observe(outcome.seconds)
+        return outcome
 
     def _run(
         self,
@@ -139,7 +145,7 @@ class Office:
         sink: UpsertSink,
         desk: RedisDesk,
         reader: ChunkReader,
-        spare: tuple[JobSpec, str],
+        spare: tuple[JobSpec, str, str],
     ) -> Outcome:
         steps = attempt_chunks(chunks, self.worker, sink, desk, reader)
         while True:
@@ -177,22 +183,23 @@ class Office:
             self._specs[job_id] = spec
         return self._specs[job_id]
 
-    def _take_sink(self, spec: JobSpec, job_id: str) -> UpsertSink:
+    def _take_sink(self, spec: JobSpec, job: str, job_id: str) -> UpsertSink:
         """A producer with a fresh id, initialised: the spare one, or a new one."""
         spare = self._spares.pop(job_id, None)
-        return spare.result() if spare is not None else self._new_sink(spec, job_id)
+        return spare.result() if spare is not None else self._new_sink(spec, job, job_id)
 
-    def _open_ahead(self, spec: JobSpec, job_id: str) -> None:
+    def _open_ahead(self, spec: JobSpec, job: str, job_id: str) -> None:
         """Opens the next attempt's producer while this one's rows are read; opening takes a tenth of a second."""
         if job_id not in self._spares:
-            self._spares[job_id] = self._opener.submit(self._new_sink, spec, job_id)
+            self._spares[job_id] = self._opener.submit(self._new_sink, spec, job, job_id)
 
-    def _new_sink(self, spec: JobSpec, job_id: str) -> UpsertSink:
+    def _new_sink(self, spec: JobSpec, job: str, job_id: str) -> UpsertSink:
         sink = UpsertSink(
             connections.sink_config(spec),
             f"headrace.{job_id}.{_fresh()}",
             state_topic(self.settings.registry_topic, job_id),
             buffer_kbytes=self.settings.sink_buffer_mb * 1024,
+            committed=metrics.COMMIT_SECONDS.labels(job, "snapshot").observe,
         )
         sink.open()
         return sink

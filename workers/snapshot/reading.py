@@ -6,13 +6,15 @@ import time
 from collections.abc import Iterator
 
 from shared import clock
+from shared.adapters.mysql.cost import Cost
 from shared.adapters.mysql.ranges import select_rows
 from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.codec import Codec, FormatOptions
 from shared.errors import NeedsOperator
-from shared.model.change import EncodedRow
+from shared.model.change import EncodedRow, Tally
 from shared.model.orders import Granted
 from shared.model.position import GtidSet
+from shared.model.schema import TableId
 from shared.model.throttle import Pace
 
 #: How long an attempt keeps its transaction open for its pace's sake.
@@ -24,10 +26,12 @@ _WAIT_SECONDS = 1
 
 class ChunkReader:
     """Implements `workers.snapshot.attempt.Reader`. Connects when it is first used, so a refused attempt costs MySQL
-    nothing.
+    nothing. `tallies` is what was read so far, by table.
     """
 
-    def __init__(self, target: MysqlTarget, codec: Codec, options: FormatOptions, purpose: str) -> None:
+    def __init__(self, target: MysqlTarget, codec: Codec, options: FormatOptions, purpose: str, cost: Cost) -> None:
+        self.tallies: dict[TableId, Tally] = {}
+        self._cost = cost
         self._target = target
         self._codec = codec
         self._options = options
@@ -48,7 +52,11 @@ class ChunkReader:
         self._began = self._began or clock.monotonic_seconds()
         encoder = self._codec.snapshot_encoder(granted.table, self._options)
         sql = select_rows(granted.table, encoder.select_expressions, granted.range)
-        yield from self._open().stream(sql, encoder)
+        tally = self.tallies.setdefault(granted.table.id, Tally())
+        for batch in self._open().stream(sql, encoder):
+            tally.rows += len(batch)
+            yield batch
+        tally.size += encoder.size
 
     @property
     def received(self) -> int:
@@ -80,5 +88,5 @@ class ChunkReader:
 
     def _open(self) -> Session:
         if self._session is None:
-            self._session = Session(self._target, self._purpose)
+            self._session = Session(self._target, self._purpose, self._cost)
         return self._session

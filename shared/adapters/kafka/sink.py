@@ -7,12 +7,13 @@ librdkafka may not be used across a fork: a sink is made and closed in one proce
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from shared import clock
 from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.rights import lacking, missing_on_topics
 from shared.errors import HeadraceError, Unavailable
@@ -40,6 +41,7 @@ class UpsertSink:
         transactional_id: opening a sink with this id ends every older one for good.
         state_topic: where `commit` writes the state records.
         buffer_kbytes: bound of the send buffer in KiB.
+        committed: told how long each commit took that succeeded, in seconds.
 
     Raises (every method): Superseded, SinkRefused, Unavailable. After any of them the sink is of no more use: close it.
     A commit that failed may have happened.
@@ -52,9 +54,11 @@ class UpsertSink:
         state_topic: str,
         *,
         buffer_kbytes: int = 65536,
+        committed: Callable[[float], object] | None = None,
     ) -> None:
         self.transactional_id = transactional_id
         self._config = config
+        self._committed = committed
         self._state_topic = state_topic
         self._open = False
         self._unpolled = 0
@@ -114,12 +118,15 @@ class UpsertSink:
             self.write_all(self._state_topic, state)
         if not self._open:
             return
+        begun = clock.monotonic_seconds()
         try:
             self._producer.commit_transaction()
         except KafkaException as error:
             raise self._why(error.args[0]) from None
         self._open = False
         self._topics.clear()
+        if self._committed is not None:
+            self._committed(clock.monotonic_seconds() - begun)
 
     @property
     def pending(self) -> bool:

@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 
 import pymysql
 from pymysql.connections import Connection
-from pymysql.constants import CR, ER
+from pymysql.constants import COMMAND, CR, ER
 from pymysql.cursors import Cursor
 
+from shared.adapters.mysql.cost import Cost
 from shared.adapters.mysql.result import ask, piece
 from shared.codec import SnapshotEncoder
 from shared.errors import Bug, HeadraceError, NeedsOperator, PreflightFailed, Unavailable
@@ -51,13 +52,45 @@ class MysqlTarget:
         return replace(self, host=address.host, port=address.port)
 
 
-class SharedTls(Connection):
-    """PyMySQL's connection with one TLS context for all: PyMySQL would read every certificate authority of the machine
-    for each connection (30 ms of CPU) and then verify nothing, as its mode PREFERRED does.
+#: Commands that are queries, as the server counts them.
+_QUERIES = frozenset({COMMAND.COM_QUERY, COMMAND.COM_STMT_EXECUTE})
+
+
+class CountedConnection(Connection):
+    """PyMySQL's connection, which counts what it costs the server; every connection of ours is one.
+
+    It has one TLS context for all: PyMySQL would read every certificate authority of the machine for each connection (30 ms
+    of CPU) and then verify nothing, as its mode PREFERRED does.
     """
+
+    _is_open = False
+
+    def __init__(self, cost: Cost, **arguments: Any) -> None:
+        self.cost = cost
+        super().__init__(**arguments)
+        self._is_open = True
+        cost.connections += 1
+        cost.opened += 1
 
     def _create_ssl_ctx(self, sslp: Mapping[str, Any]) -> ssl.SSLContext:  # noqa: ARG002 - PyMySQL's own name
         return _tls_context()
+
+    def _execute_command(self, command: int, sql: str | bytes) -> None:
+        self.cost.queries += command in _QUERIES
+        super()._execute_command(command, sql)  # type: ignore[misc]
+
+    def _read_bytes(self, num_bytes: int) -> bytes:
+        data: bytes = super()._read_bytes(num_bytes)  # type: ignore[misc]
+        self.cost.received_bytes += len(data)
+        return data
+
+    def _force_close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self.cost.connections -= 1
+        super()._force_close()  # type: ignore[misc]
+
+    __del__ = _force_close
 
 
 @cache
@@ -74,17 +107,18 @@ class Session:
     Args:
         target: the server.
         purpose: what the connection is for; MySQL shows it in performance_schema.session_connect_attrs.
+        cost: where to count what the connection costs; None to count for nobody.
 
-    `queries` counts what was asked, `received` the bytes of rows that streams brought.
+    `received` counts the bytes of rows that its streams brought.
 
     Raises (every method): Unavailable when MySQL does not answer, NeedsOperator when it refuses.
     """
 
-    def __init__(self, target: MysqlTarget, purpose: str) -> None:
+    def __init__(self, target: MysqlTarget, purpose: str, cost: Cost | None = None) -> None:
         self._target = target
+        self._cost = cost or Cost()
         with translated(target, "connecting"):
-            self._connection: Connection[Cursor] = SharedTls(**connect_arguments(target, purpose))
-        self.queries = 0
+            self._connection: Connection[Cursor] = CountedConnection(self._cost, **connect_arguments(target, purpose))
         self.received = 0
         # NO_BACKSLASH_ESCAPES and ANSI_QUOTES would change how our own literals are read.
         self.query("SET SESSION time_zone = '+00:00', sql_mode = ''")
@@ -93,10 +127,11 @@ class Session:
 
     def query(self, sql: str) -> list[RawRow]:
         """All rows of a short query."""
-        self.queries += 1
         with translated(self._target, "querying"), self._connection.cursor() as cursor:
             cursor.execute(sql)
-            return list(cursor.fetchall())
+            rows: list[RawRow] = list(cursor.fetchall())
+        self._cost.rows += len(rows)
+        return rows
 
     def scalar(self, sql: str) -> str:
         """The only cell of a query, as text; the empty text for NULL or no row."""
@@ -106,11 +141,11 @@ class Session:
 
     def named(self, sql: str) -> list[dict[str, str]]:
         """Rows of a short query by lower-case column name, NULL as the empty text."""
-        self.queries += 1
         with translated(self._target, "querying"), self._connection.cursor() as cursor:
             cursor.execute(sql)
             names = [item[0].lower() for item in cursor.description or ()]
             rows: list[RawRow] = list(cursor.fetchall())
+        self._cost.rows += len(rows)
         cells = ([b"" if cell is None else cell for cell in row] for row in rows)
         return [dict(zip(names, (cell.decode() for cell in row), strict=True)) for row in cells]
 
@@ -119,7 +154,6 @@ class Session:
 
         A stream that is not read to its end costs the connection: MySQL could only be asked to send all the rest.
         """
-        self.queries += 1
         try:
             with translated(self._target, "reading"):
                 types = ask(self._connection, sql, rows.protocol)
@@ -128,7 +162,9 @@ class Session:
                 with translated(self._target, "reading"):
                     data = piece(self._connection)
                 self.received += len(data)
+                self._cost.received_bytes += len(data)
                 if batch := rows.feed(data):
+                    self._cost.rows += len(batch)
                     yield batch
                 if rows.refusal is not None:
                     raise _translate(pymysql.OperationalError(*rows.refusal), self._target, "reading")

@@ -16,9 +16,10 @@ from typing import Any
 import pymysql
 from pymysqlreplication import BinLogStreamReader
 
+from shared.adapters.mysql.cost import Cost
 from shared.adapters.mysql.dump import COM_BINLOG_DUMP_GTID, dump_gtid_packet
 from shared.adapters.mysql.result import piece
-from shared.adapters.mysql.session import MysqlTarget, SharedTls, connect_arguments, translated
+from shared.adapters.mysql.session import CountedConnection, MysqlTarget, connect_arguments, translated
 from shared.codec import EventDecoder
 from shared.errors import BinlogLost, HeadraceError, Superseded, Unavailable
 from shared.model.binlog import Event
@@ -39,7 +40,7 @@ _FATAL_READING_BINLOG = 1236
 _SAME_REPLICA = "same server_uuid/server_id"
 
 
-class _DumpConnection(SharedTls):
+class _DumpConnection(CountedConnection):
     """PyMySQL's connection, whose dump command carries our GTID set."""
 
     start: GtidSet
@@ -70,6 +71,7 @@ class BinlogStream:
         replica_uuid: the same for every tenure of a job: the server ends the connection of a predecessor that died.
         decoder: the codec's decoder.
         wake: called by the reading thread when something has arrived.
+        cost: where to count what the connection costs; None to count for nobody.
 
     Raises (constructor and `events`): Superseded when another connection took our id; BinlogLost when the server has
     purged what we need; Unavailable when the connection breaks.
@@ -83,17 +85,19 @@ class BinlogStream:
         replica_uuid: str,
         decoder: EventDecoder,
         wake: Callable[[], None],
+        cost: Cost | None = None,
     ) -> None:
         self._target = target
         self._decoder = decoder
         self._wake = wake
+        self._cost = cost or Cost()
         self._pieces: deque[bytes] = deque()
         self._ahead = 0
         self._room = threading.Condition()
         self._error: HeadraceError | None = None
         self._closed = False
         with translated(target, "opening the binlog"):
-            self._connection = _open(target, start, server_id, replica_uuid)
+            self._connection = _open(target, start, server_id, replica_uuid, self._cost)
         self._thread = threading.Thread(target=self._read, name="binlog", daemon=True)
         self._thread.start()
 
@@ -143,6 +147,7 @@ class BinlogStream:
             while not self._closed:
                 with translated(self._target, "reading the binlog"):
                     data = piece(self._connection)
+                self._cost.received_bytes += len(data)
                 self._put(data)
         except HeadraceError as error:
             self._error = error
@@ -156,11 +161,12 @@ class BinlogStream:
         self._wake()
 
 
-def _open(target: MysqlTarget, start: GtidSet, server_id: int, replica_uuid: str) -> Any:
+def _open(target: MysqlTarget, start: GtidSet, server_id: int, replica_uuid: str, cost: Cost) -> Any:
     settings = connect_arguments(target, "binlog") | {"read_timeout": _DEAD_AFTER_SECONDS}
 
     def connect(**arguments: Any) -> _DumpConnection:
-        connection = _DumpConnection(**{**arguments, "use_unicode": True, "conv": pymysql.converters.conversions})
+        unicode = {"use_unicode": True, "conv": pymysql.converters.conversions}
+        connection = _DumpConnection(cost, **{**arguments, **unicode})
         connection.start, connection.replica_id = start, server_id
         return connection
 
