@@ -31,7 +31,7 @@ from shared.settings import Settings
 LOG = logs.get("headrace.metrics")
 
 #: A child that has not answered for this long hangs, or its machine does. Prometheus itself waits 10 seconds.
-_PATIENCE_SECONDS = 2.0
+_PATIENCE_SECONDS = 5.0
 
 #: Between two tries to have a port that somebody else has.
 _RETRY_SECONDS = 5.0

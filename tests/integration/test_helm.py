@@ -65,8 +65,8 @@ def test_helm_finds_nothing_to_complain_of(helm: Helm, values: Path) -> None:
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 def test_manifests_are_what_the_api_of_kubernetes_takes(render: Render, values: Path, version: str) -> None:
     for manifest in render(values.name, version=version):
-        if manifest["apiVersion"].startswith("keda.sh/"):
-            continue  # KEDA's own kinds; a test below looks at them
+        if manifest["apiVersion"].startswith(("keda.sh/", "monitoring.coreos.com/")):
+            continue  # kinds of KEDA and of the Prometheus Operator; tests below look at them
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
@@ -177,6 +177,40 @@ def test_the_autoscaler_scales_the_snapshot_workers_and_leaves_their_number_alon
     assert scaled["spec"]["minReplicaCount"] == 0
 
 
+def test_prometheus_finds_every_worker_and_nothing_else(render: Render) -> None:
+    manifests = render("full-values.yaml")
+    monitor = named(manifests, "ServiceMonitor", "-headrace")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    (endpoint,) = monitor["spec"]["endpoints"]
+    (expression,) = monitor["spec"]["selector"]["matchExpressions"]
+    found = []
+    for service in of_kind(manifests, "Service"):
+        labels = service["metadata"]["labels"]
+        wanted = monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+        if wanted and labels[expression["key"]] in expression["values"]:
+            found.append(labels[expression["key"]])
+            (port,) = service["spec"]["ports"]
+            assert port["name"] == endpoint["port"]
+            assert labels[monitor["spec"]["jobLabel"]] == "headrace"
+            deployment = named(manifests, "Deployment", f"-{found[-1]}")["spec"]["template"]
+            assert service["spec"]["selector"].items() <= deployment["metadata"]["labels"].items()
+            (container,) = deployment["spec"]["containers"]
+            assert container["ports"] == [{"name": port["targetPort"], "containerPort": 9464}]
+            variables = {one["name"]: one.get("value") for one in container["env"]}
+            assert (variables["HEADRACE_METRICS_PORT"], variables["HEADRACE_METRICS_HOST"]) == ("9464", "0.0.0.0")
+    assert sorted(found) == ["binlog", "snapshot"]
+
+
+def test_rules_and_dashboard_arrive_as_they_are(render: Render) -> None:
+    manifests = render("full-values.yaml")
+    rules = YAML(typ="safe").load(CHART / "monitoring" / "rules.yaml")
+    assert named(manifests, "PrometheusRule", "-headrace")["spec"] == rules
+    shipped = named(manifests, "ConfigMap", "-dashboard")
+    assert shipped["metadata"]["labels"]["grafana_dashboard"] == "1"
+    dashboard = json.loads((CHART / "monitoring" / "dashboard.json").read_text())
+    assert json.loads(shipped["data"]["headrace.json"]) == dashboard
+
+
 def test_a_worker_may_be_told_to_stop_at_once(render: Render) -> None:
     def variables(values: str) -> dict[str, Any]:
         pod = named(render(values), "Deployment", "-snapshot")["spec"]["template"]["spec"]
@@ -186,12 +220,15 @@ def test_a_worker_may_be_told_to_stop_at_once(render: Render) -> None:
     assert "REMAP_SIGTERM" not in variables("least-values.yaml")
 
 
-def test_only_flower_can_be_reached(render: Render) -> None:
+def test_only_flower_and_metrics_can_be_reached(render: Render) -> None:
     (all_pods,) = of_kind(render("least-values.yaml"), "NetworkPolicy")
     assert (all_pods["spec"]["policyTypes"], all_pods["spec"]["ingress"]) == (["Ingress"], [])
     manifests = render("full-values.yaml")
     flower = named(manifests, "NetworkPolicy", "-flower")["spec"]
     assert [port["port"] for port in flower["ingress"][0]["ports"]] == [5555]
+    metrics = named(manifests, "NetworkPolicy", "-metrics")["spec"]
+    assert [port["port"] for port in metrics["ingress"][0]["ports"]] == [9464]
+    assert metrics["podSelector"]["matchExpressions"][0]["values"] == ["binlog", "snapshot"]
     outside = named(manifests, "NetworkPolicy", "-headrace")["spec"]["egress"]
     assert {port["port"] for rule in outside for port in rule["ports"]} == {53, 3306, 6379, 9093}
 
@@ -217,6 +254,9 @@ def test_only_flower_can_be_reached(render: Render) -> None:
         ("snapshot.podDisruptionBudget.maxUnavailable=all", "maxUnavailable"),
         ("flower.enabled=true", "existingSecret"),
         ("networkPolicy.egressPorts={0}", "egressPorts"),
+        ("metrics.port=80", "metrics/port"),
+        ("metrics.serviceMonitor.enabled=true", "metrics.enabled"),
+        ("settings.HEADRACE_METRICS_PORT=9464", "HEADRACE_METRICS_PORT"),
         ("extra=1", "extra"),
     ],
 )

@@ -111,7 +111,7 @@ def test_services_wait_for_services_that_are_there_and_have_a_health_check() -> 
 
 def test_profiles_are_those_that_the_page_explains() -> None:
     found = {profile for service in services().values() for profile in service.get("profiles", [])}
-    assert found == {"demo", "flower", "tools"}
+    assert found == {"demo", "flower", "monitoring", "tools"}
     text = (ROOT / "docs" / "deployment.md").read_text()
     assert [profile for profile in found if f"`{profile}`" not in text] == []
     assert [name for name, service in services().items() if "profiles" not in service] == ["binlog", "snapshot"]
@@ -353,6 +353,7 @@ def described(schema: dict[str, Any], values: dict[str, Any], path: str = "") ->
         "podAnnotations",
         "podLabels",
         "annotations",
+        "labels",
     }
     for name in sorted(set(schema["properties"]) | set(values)):
         if name == "global" or name.startswith("HEADRACE_"):

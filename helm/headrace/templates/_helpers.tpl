@@ -178,12 +178,23 @@ spec:
           value: /etc/headrace/vars
         - name: HEADRACE_LIVENESS_DIR
           value: /run/headrace
+        {{- if .root.Values.metrics.enabled }}
+        - name: HEADRACE_METRICS_PORT
+          value: {{ .root.Values.metrics.port | quote }}
+        - name: HEADRACE_METRICS_HOST
+          value: "0.0.0.0"
+        {{- end }}
         {{- range $name, $value := .env }}
         - name: {{ $name }}
           value: {{ $value | quote }}
         {{- end }}
       envFrom:
         {{- include "headrace.envFrom" .root | nindent 8 }}
+      {{- if .root.Values.metrics.enabled }}
+      ports:
+        - name: metrics
+          containerPort: {{ .root.Values.metrics.port }}
+      {{- end }}
       # It shows the first sign of life once it has reached its servers.
       startupProbe:
         exec:
