@@ -104,6 +104,12 @@ SNAPSHOT_ESTIMATE = _gauge(
     "headrace_snapshot_rows_estimate", "Rows that the snapshot has to read, as estimated now.", "job_name"
 )
 HELD = _gauge("headrace_held_events", "Changes that are kept back while their chunks are copied.", "job_name")
+THROTTLED = _gauge("headrace_throttled", "1 while the snapshot waits for the limits of its throttle.", "job_name")
+BINLOG_LOSS = _gauge(
+    "headrace_binlog_loss_seconds",
+    "In how many seconds MySQL deletes binlogs that were not read yet, if the lag goes on growing; absent while it does not.",
+    "job_name",
+)
 READERS = _gauge("headrace_readers", "Attempts that read chunks now.", "job_name")
 TAKEOVERS = _counter("headrace_takeovers_total", "Tenures that began where another one had ended.", "job_name")
 FENCES = _counter("headrace_fences_total", "Attempts that fell silent and were shut out.", "job_name")

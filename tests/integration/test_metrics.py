@@ -92,9 +92,10 @@ def test_the_metrics_of_a_job_are_what_happened(cluster: Cluster, mysql_server, 
         0,
         1,
     ]
+    assert (found["throttled", "j"], ("binlog_loss_seconds", "j") in found) == (0, False)
     assert (found["job_state", "j", "running"], found["takeovers_total", "j"], found["fences_total", "j"]) == (1, 0, 0)
     open_now = {name[2]: count for name, count in found.items() if name[0] == "mysql_connections"}
-    assert open_now == {"binlog": 1, "leader": 1, "snapshot": 0, "split": 0}
+    assert open_now == {"binlog": 1, "leader": 1, "replica": 0, "snapshot": 0, "split": 0}
     assert found["mysql_connections_opened_total", "j", "snapshot"] == attempts
     # Each attempt asks at least once whether MySQL has executed P.
     assert found["mysql_rows_total", "j", "snapshot"] >= 253 + attempts

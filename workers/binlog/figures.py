@@ -77,6 +77,9 @@ class Figures:
             (metrics.READERS, "readers"),
         ):
             gauge.labels(job).set(taken[name])
+        metrics.THROTTLED.labels(job).set(bool(taken["throttle"]["waits"]))
+        lost_in = taken["binlog"]["lost_in_seconds"]
+        metrics.show(metrics.BINLOG_LOSS, {} if lost_in is None else {(job,): lost_in})
         chunks = Counter(chunk.state.value for chunk in ledger.held_chunks())
         chunks.update(waiting=len(ledger.waiting), released=taken["chunks_done"])
         tables = Counter(table["state"] for table in taken["tables"])
