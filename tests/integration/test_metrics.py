@@ -132,6 +132,7 @@ def test_the_metrics_of_a_job_are_what_happened(cluster: Cluster, mysql_server, 
     gauges = {name for name, one in metrics.DECLARED.items() if one.type == "gauge"}
     shown = {name[0] for name in found if f"headrace_{name[0]}" in gauges and name[1] == "j"}
     assert shown == {"job_state", "mysql_connections"}
+    assert found["errors_total", "j", "ChildDied"] == 1, "a leader that ends by itself ends well"
     assert cluster.cli("cancel", "j", "--yes").returncode == 0
     cluster.wait("it is forgotten", lambda: not any(name[:2] == ("job_state", "j") for name in scrape(*ports)))
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
+from io import FileIO
 from queue import SimpleQueue
 
 import click
@@ -99,7 +100,9 @@ def _throttle_changes() -> SimpleQueue[Mapping[str, str]]:
     changes: SimpleQueue[Mapping[str, str]] = SimpleQueue()
 
     def listen() -> None:
-        for line in sys.stdin.buffer:
+        # Not sys.stdin's own buffer: at the process's end the interpreter wants its lock, which a thread that waits
+        # for a line would hold, and aborts.
+        for line in FileIO(sys.stdin.fileno(), closefd=False):
             changes.put(orjson.loads(line))
 
     threading.Thread(target=listen, name="throttle", daemon=True).start()
