@@ -244,9 +244,11 @@ def bytes_text(size: int) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Minutes and seconds, and hours where there are some."""
+    """Minutes and seconds, and hours where there are some; from two days on, days and hours."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h" if hours % 24 else f"{hours // 24} d"
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 

@@ -152,7 +152,7 @@ def desk(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No binlog worker runs in these tests, so nobody waits long for one."""
-    monkeypatch.setattr("scheduler.cli.control._EFFECT_SECONDS", 1.5)
+    monkeypatch.setattr("scheduler.cli.control.EFFECT_SECONDS", 1.5)
 
 
 def test_submit_of_the_reference_job_writes_one_record_and_nothing_else(desk: Desk) -> None:

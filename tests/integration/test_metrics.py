@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -39,6 +40,14 @@ def scrape(*ports: int) -> Figures:
     return found
 
 
+def served(port: int) -> bool:
+    """False while the worker is starting."""
+    try:
+        return bool(scrape(port))
+    except urllib.error.URLError:
+        return False
+
+
 def sizes(cluster: Cluster, topic: str) -> list[int]:
     """The bytes of each message of a topic."""
     return [len(key) + len(value or b"") for key, value in read_topic(cluster.bootstrap, topic)]
@@ -68,6 +77,7 @@ def test_the_metrics_of_a_job_are_what_happened(cluster: Cluster, mysql_server, 
     leading = cluster.binlog_worker(HEADRACE_METRICS_PORT=str(ports[0]))
     copying = cluster.snapshot_worker(2, HEADRACE_METRICS_PORT=str(ports[1]))
     cluster.submit(job(rf"{db}.\.*", source="  scan.incremental.snapshot.chunk.size: 100"), "j")
+    cluster.wait("the metrics are served", lambda: all(map(served, ports)))
     cluster.wait("the snapshot", lambda: of(scrape(*ports), "tables", "j", "live") == 2)
     cluster.wait("the binlog's end", lambda: scrape(*ports)["lag_bytes", "j"] == 0)
 

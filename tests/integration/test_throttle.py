@@ -71,6 +71,39 @@ def test_a_busy_server_is_left_alone_until_the_limit_is_lifted(cluster, mysql_se
     assert after["mysql"]["bytes"] > ROWS * len("word")
 
 
+@pytest.fixture
+def replica(mysql_server, throwaway_mysql, mysql_database):
+    """A replica of the source, up to date; its database of the test is there."""
+    server = throwaway_mysql("--server-id=2", "--skip-replica-start=ON", "--innodb-buffer-pool-size=64M")
+    with root_connection(mysql_server) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.gtid_executed")
+        executed = cursor.fetchone()[0].replace("\n", "")
+    execute(server, f"RESET BINARY LOGS AND GTIDS;\nSET GLOBAL gtid_purged = '{executed}'")
+    execute(server, f"CREATE DATABASE {mysql_database};\nCREATE TABLE {mysql_database}.many (id INT PRIMARY KEY)")
+    execute(server, f"RESET BINARY LOGS AND GTIDS;\nSET GLOBAL gtid_purged = '{executed}'")
+    execute(
+        server,
+        f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{mysql_server.host}', SOURCE_PORT = {mysql_server.port},"
+        f" SOURCE_USER = '{mysql_server.user}', SOURCE_PASSWORD = '{mysql_server.password}',"
+        " SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1;\nSTART REPLICA IO_THREAD",
+    )
+    return server
+
+
+def test_a_snapshot_waits_for_a_replica_that_does_not_follow(cluster, many, replica) -> None:
+    cluster.binlog_worker(), cluster.snapshot_worker()
+    limits = f"  throttle.max-replica-lag: 60s\n  throttle.replicas: {replica.host}:{replica.port}"
+    cluster.submit(job(many, limits), "calm")
+    waits = f"replica {replica.host}:{replica.port} does not tell its lag"
+    cluster.wait("the job is throttled", lambda: waits in str((cluster.status("calm")["throttle"] or {}).get("waits")))
+    status = cluster.status("calm")
+    assert status["throttle"]["limits"] == {"max-replica-lag": 60.0, "replicas": [f"{replica.host}:{replica.port}"]}
+    assert status["mysql"]["connections"] == 3  # the stream, the leader's questions, the replica
+    execute(replica, "START REPLICA SQL_THREAD")
+    cluster.wait("the snapshot ends", lambda: streaming(cluster, "calm"))
+    assert rows_in(cluster, many) == ROWS
+
+
 def test_a_rate_is_kept_across_chunks_and_workers(cluster, many) -> None:
     cluster.binlog_worker(), cluster.snapshot_worker()
     limits = "  throttle.rows-per-second: 1000\n  scan.incremental.snapshot.chunk.size: 500"

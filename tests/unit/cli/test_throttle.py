@@ -102,4 +102,4 @@ def test_the_status_of_a_job_tells_its_cost_its_end_and_what_it_waits_for(world:
     assert "ends in about 1:01:01" in shown
     assert "4 connections, 1,234 queries of the leader, 5,000,000 rows read (1.2 GB)" in shown
     assert "max-threads-running 40; waits: Threads_running is 41, above 40" in shown
-    assert "behind, and the server keeps binlogs for 48:00:00. At this pace it loses changes in 2:00:00." in shown
+    assert "behind, and the server keeps binlogs for 2 d. At this pace it loses changes in 2:00:00." in shown
