@@ -24,6 +24,7 @@ source:
 sink:
   type: upsert-kafka
   properties.bootstrap.servers: #{{bootstrap}}
+{partitions}
 route:
   - source-table: {database}.\\.*
     sink-table: {prefix}.<>
@@ -41,9 +42,12 @@ class Headrace:
     name = "headrace"
     streams_while_snapshotting = True
 
-    def __init__(self, place: Place, chunk_size: int | None, parallelism: int = PARALLELISM) -> None:
+    def __init__(
+        self, place: Place, chunk_size: int | None, parallelism: int = PARALLELISM, partitions: int | None = None
+    ) -> None:
         self._place = place
         self._parallelism = parallelism
+        self._partitions = f"  sink.topic.partitions: {partitions}" if partitions else ""
         self._chunk_size = f"  scan.incremental.snapshot.chunk.size: {chunk_size}" if chunk_size else ""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("HEADRACE_")}
         codec = os.environ.get("HEADRACE_CODEC")
@@ -96,6 +100,7 @@ class Headrace:
             tables=", ".join(f"{self._place.database}.{table}" for table in tables),
             server_id=f"{7000 + self._jobs * 10}-{7009 + self._jobs * 10}",
             chunk_size=self._chunk_size,
+            partitions=self._partitions,
             database=self._place.database,
             prefix=run,
             parallelism=self._parallelism,

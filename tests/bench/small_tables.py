@@ -1,4 +1,4 @@
-"""Times a job of many small tables: `python -m tests.bench.small_tables [--tables N] [--rows N]`.
+"""Times a job of many small tables: `python -m tests.bench.small_tables [--tables N] [--rows N] [--partitions N]`.
 
 On a stack of its own. Submit to done, what Kafka alone takes to create as many topics (on another new stack), and how long `scheduler status` takes meanwhile and afterwards.
 """
@@ -32,13 +32,13 @@ def _fill(place: Place, tables: int, rows: int) -> list[str]:
     return names
 
 
-def _topics_seconds(count: int) -> float:
+def _topics_seconds(count: int, partitions: int | None) -> float:
     """What Kafka takes to create as many topics, until the last one has a partition that answers."""
     with own_stack(f"bench_{secrets.token_hex(3)}") as place:
         topics = Topics(place.kafka.bootstrap)
         began = time.monotonic()
         names = [f"bare.{number:05}" for number in range(count)]
-        topics.create(names)
+        topics.create(names, partitions or -1)
         topics.wait_for(names)
         return time.monotonic() - began
 
@@ -47,13 +47,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.small_tables", description=__doc__.splitlines()[0])
     parser.add_argument("--tables", type=int, default=5000)
     parser.add_argument("--rows", type=int, default=10, help="rows of each table")
+    parser.add_argument("--partitions", type=int, help="of each topic; the cluster's default otherwise")
     arguments = parser.parse_args()
     # Ended from outside, it still ends what it has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    print(f"{arguments.tables} topics alone: {_topics_seconds(arguments.tables):.1f} s", flush=True)
+    print(
+        f"{arguments.tables} topics alone: {_topics_seconds(arguments.tables, arguments.partitions):.1f} s", flush=True
+    )
     with own_stack(f"bench_{secrets.token_hex(3)}") as place:
         names = _fill(place, arguments.tables, arguments.rows)
-        reader = Headrace(place, None)
+        reader = Headrace(place, None, partitions=arguments.partitions)
         try:
             reader.up()
             _measure(reader, names)

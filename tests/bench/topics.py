@@ -17,11 +17,12 @@ class Topics:
         self._bootstrap = bootstrap
         self._admin = AdminClient({"bootstrap.servers": bootstrap})
 
-    def create(self, names: Iterable[str]) -> None:
+    def create(self, names: Iterable[str], partitions: int = -1) -> None:
         """Creates topics as headrace does: compacted, with the cluster's number of partitions."""
-        new = [NewTopic(name, num_partitions=-1, config={"cleanup.policy": "compact"}) for name in names]
-        for done in self._admin.create_topics(new).values():
-            done.result(_TIMEOUT_SECONDS)
+        new = [NewTopic(name, num_partitions=partitions, config={"cleanup.policy": "compact"}) for name in names]
+        for start in range(0, len(new), 100):  # a request for more than 10,000 partitions is refused
+            for done in self._admin.create_topics(new[start : start + 100]).values():
+                done.result(_TIMEOUT_SECONDS)
 
     def wait_for(self, names: Iterable[str]) -> None:
         """Waits until every partition of new topics has a leader that answers."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +19,10 @@ from headrace_local.mysql import MysqlServer
 
 from scheduler import preflight
 from scheduler.preflight import Finding, Report
+from shared.adapters.kafka.topics import Topics
 from shared.job.placeholders import Resolver
 from shared.job.spec import JobSpec, parse
+from shared.model.topic import TopicSpec
 from tests.plugins.fix_servers import root_connection
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "whole-database.yaml"
@@ -360,3 +364,22 @@ def test_cascades_that_innodb_does_by_itself_are_refused(
     finding = only_error(native.report())
     assert (finding.subject, finding.path) == ("cascades", "source.tables")
     assert "order_dw.child" in finding.message
+
+
+def test_topics_are_checked_made_and_deleted_in_several_requests(kafka_server, monkeypatch) -> None:
+    """A broker refuses a request for more than 10,000 partitions, which a database of a few thousand tables asks for."""
+    monkeypatch.setattr("shared.adapters.kafka.topics._TOPICS_PER_REQUEST", 2)
+    topics = Topics({"bootstrap.servers": kafka_server.bootstrap})
+    specs = [TopicSpec(f"batched.{secrets.token_hex(3)}.{number}", partitions=1) for number in range(5)]
+    wrong = TopicSpec("batched.wrong", partitions=1, config={"cleanup.policy": "never"})
+    assert list(topics.refusals([*specs, wrong])) == ["batched.wrong"]
+    calls: list[int] = []
+    topics.ensure(specs, lambda: calls.append(1))
+    names = [spec.name for spec in specs]
+    assert set(topics.describe(names)) == set(names)
+    assert len(calls) >= 3
+    topics.delete(names)
+    deadline = time.monotonic() + 30
+    while topics.names() & set(names):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

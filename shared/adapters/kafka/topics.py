@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
@@ -22,6 +23,12 @@ _TIMEOUT_SECONDS = 30.0
 
 #: A service around the cluster says that it made a topic before the brokers know it.
 _MADE_SECONDS = 120.0
+
+
+#: Brokers refuse a request for more than 10,000 partitions; a hundred topics may have a hundred each.
+_TOPICS_PER_REQUEST = 100
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,10 @@ class Topics:
         """Why these topics would not be created, by name; creates nothing."""
         if self._maker is not None:
             return self._maker.refusals(specs)
-        return self._created(specs, validate_only=True)
+        found: dict[str, HeadraceError] = {}
+        for some in _batches(list(specs)):
+            found |= self._created(some, validate_only=True)
+        return found
 
     def ensure(self, specs: Iterable[TopicSpec], alive: Callable[[], None] = lambda: None) -> None:
         """Creates the missing topics and waits until each has leaders.
@@ -84,8 +94,10 @@ class Topics:
         if missing and self._maker is not None:
             self._maker.create(missing, alive)
         else:
-            for error in self._created(missing, validate_only=False).values():
-                raise error
+            for some in _batches(missing):
+                for error in self._created(some, validate_only=False).values():
+                    raise error
+                alive()
         self._await_leaders({spec.name for spec in wanted}, alive)
         if self._maker is not None:
             self._check_compaction(missing)
@@ -101,9 +113,10 @@ class Topics:
             if wait:
                 self._await_absence(set(doomed))
             return
-        for name, future in self._admin.delete_topics(doomed, request_timeout=_TIMEOUT_SECONDS).items():
-            with translated(f"deleting topic {name}", f"Delete on topic {name}"):
-                future.result()
+        for some in _batches(doomed):
+            for name, future in self._admin.delete_topics(list(some), request_timeout=_TIMEOUT_SECONDS).items():
+                with translated(f"deleting topic {name}", f"Delete on topic {name}"):
+                    future.result()
 
     def _created(self, specs: Iterable[TopicSpec], *, validate_only: bool) -> dict[str, HeadraceError]:
         new = [
@@ -127,7 +140,7 @@ class Topics:
         return _TIMEOUT_SECONDS if self._maker is None else _MADE_SECONDS
 
     def _await_leaders(self, names: set[str], alive: Callable[[], None]) -> None:
-        deadline = time.monotonic() + self._patience
+        deadline, most = time.monotonic() + self._patience, 0
         while True:
             with translated("listing topics"):
                 found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
@@ -140,6 +153,8 @@ class Topics:
             }
             if ready == names:
                 return
+            if len(ready) > most:  # thousands of topics take their time; only a standstill is a failure
+                deadline, most = time.monotonic() + self._patience, len(ready)
             if time.monotonic() > deadline:
                 raise Unavailable(f"Topics {sorted(names - ready)} have no leader after {self._patience:.0f} s.")
             alive()
@@ -178,6 +193,11 @@ class Topics:
         parts = [TopicPartition(name, number) for name, count in partitions.items() for number in range(count)]
         ends = latest_offsets(self._admin, parts, IsolationLevel.READ_UNCOMMITTED)
         return {partition.topic for partition, end in ends.items() if end > 0}
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _TOPICS_PER_REQUEST):
+        yield items[start : start + _TOPICS_PER_REQUEST]
 
 
 def check_transactions(config: ClientConfig, transactional_id: str) -> None:

@@ -81,6 +81,9 @@ def test_counts(count: int, text: str) -> None:
     assert count_text(count) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (61, "1:01"), (3600, "1:00:00"), (169_200, "47:00:00"), (172_800, "2 d"), (360_000, "4 d 4 h")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0:00"), (61, "1:01"), (3600, "1:00:00"), (169_200, "47:00:00"), (172_800, "2 d"), (360_000, "4 d 4 h")],
+)
 def test_durations(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
