@@ -44,13 +44,14 @@ simulate: dev ## Run the protocol under a seeded simulation; SEEDS=20000 runs mo
 	SIMULATION_SEEDS=$(SEEDS) $(PYTHON) -m pytest -n auto tests/simulation
 
 it: dev ## Run the integration tests and a short torture on real MySQL, Kafka and Valkey.
-	$(PYTHON) -m pytest -n 2 --dist loadfile tests/integration tests/torture
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15 tests/torture tests/integration
 
 torture: dev ## Random faults on real servers for MINUTES=5, then every row compared; TORTURE="--seed 1" repeats a seed.
 	$(PYTHON) -m tests.torture --minutes $(MINUTES) $(TORTURE)
 
-docs: dev ## Draw the pictures and build the site of docs/ into .local/site; a broken link is an error.
+docs: dev ## Draw the pictures, write the reference and build the site of docs/ into .local/site; a broken link is an error.
 	$(PYTHON) docs/images/draw.py
+	PYTHONPATH=. $(PYTHON) docs/reference.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 	@echo "in .local/site; to see it: $(PYTHON) -m http.server --bind 127.0.0.1 --directory .local/site 8000"
 

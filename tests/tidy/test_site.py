@@ -61,6 +61,16 @@ def test_every_page_stands_in_the_navigation_once() -> None:
     assert named == Counter(pages)
 
 
+def test_the_reference_is_what_the_code_says() -> None:
+    spec = importlib.util.spec_from_file_location("reference", DOCS / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (DOCS / "reference.md").read_text() == module.page(), "run docs/reference.py"
+    assert "`scheduler throttle JOB`" in module.page()
+
+
 def drawn() -> dict[str, str]:
     spec = importlib.util.spec_from_file_location("draw", IMAGES / "draw.py")
     assert spec is not None and spec.loader is not None
