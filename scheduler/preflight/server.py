@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from scheduler.discovery import ServerFacts
 from scheduler.preflight.findings import Finding, failed, passed, warned
 from shared.job import spec
+from shared.model.throttle import Limits
 
 #: The least that can be lived with: a takeover re-reads the binlog from the oldest hold, minutes back, and someone
 #: must have the time to look when a job stands still.
@@ -22,11 +23,20 @@ RETENTION_SECONDS_SAFE = 86_400
 VERSION_MIN = (8, 0)
 
 
-def check_server(facts: ServerFacts, server_ids: spec.ServerIdRange) -> list[Finding]:
+def check_server(facts: ServerFacts, server_ids: spec.ServerIdRange, limits: Limits) -> list[Finding]:
     """All checks of the server; of a MariaDB, only that it is one."""
     if facts.is_mariadb:
         return [version(facts)]
-    return [*(check(facts) for check in _CHECKS), server_id(facts, server_ids)]
+    return [*(check(facts) for check in _CHECKS), server_id(facts, server_ids), *throttle(facts, limits)]
+
+
+def throttle(facts: ServerFacts, limits: Limits) -> list[Finding]:
+    """A snapshot that waits for the source's own lag would wait for ever on a server that has none."""
+    if limits.max_replica_lag is None or limits.replicas or facts.is_replica is not False:
+        return []
+    message = "throttle.max-replica-lag is given, but the server is no replica: the snapshot would never begin."
+    hint = "Name the replicas whose lag counts in source.throttle.replicas, or remove the limit."
+    return [failed("throttle", message, hint)]
 
 
 def version(facts: ServerFacts) -> Finding:

@@ -57,7 +57,7 @@ def check_source(spec: JobSpec) -> Source:
 
 def _inspect(session: Session, spec: JobSpec, source: Source) -> None:
     source.facts = facts = read_facts(session)
-    source.findings += check_server(facts, spec.source.server_ids)
+    source.findings += check_server(facts, spec.source.server_ids, spec.source.throttle)
     if facts.is_mariadb:
         return  # its catalog and its grants differ; more findings would only confuse
     source.findings.append(checks.check_replication_privileges(facts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,17 +10,18 @@ import pytest
 from scheduler.preflight.findings import Finding, Severity
 from scheduler.preflight.server import check_server
 from shared.job.spec import ServerIdRange
+from shared.model.throttle import Address, Limits
 from tests.unit.preflight.facts_lab import GOOD, server
 
 IDS = ServerIdRange(28601, 28604)
 
 
 def wrong(**bent: Any) -> list[Finding]:
-    return [finding for finding in check_server(server(**bent), IDS) if not finding.ok]
+    return [finding for finding in check_server(server(**bent), IDS, Limits()) if not finding.ok]
 
 
 def test_a_good_server_passes_every_check() -> None:
-    findings = check_server(GOOD, IDS)
+    findings = check_server(GOOD, IDS, Limits())
     assert all(finding.ok and not finding.hint for finding in findings)
     assert [finding.subject for finding in findings] == [
         "version",
@@ -114,9 +116,20 @@ def test_what_is_all_right_is_not_mentioned(bent: dict[str, Any]) -> None:
 
 def test_of_a_mariadb_nothing_else_is_said() -> None:
     mariadb = server(version="10.11.6-MariaDB", gtid_mode="", log_bin="OFF")
-    assert [finding.subject for finding in check_server(mariadb, IDS)] == ["version"]
+    assert [finding.subject for finding in check_server(mariadb, IDS, Limits())] == ["version"]
 
 
 def test_every_setting_is_told_at_once() -> None:
     found = wrong(log_bin="OFF", binlog_format="MIXED", gtid_mode="OFF")
     assert [finding.subject for finding in found] == ["log_bin", "binlog_format", "gtid_mode"]
+
+
+@pytest.mark.parametrize(
+    ("is_replica", "replicas", "refused"),
+    [(False, (), True), (True, (), False), (False, (Address("r1", 3306),), False)],
+)
+def test_a_lag_that_no_server_has_is_refused(is_replica: bool, replicas: tuple[Address, ...], refused: bool) -> None:
+    limits = Limits(max_replica_lag=timedelta(seconds=5), replicas=replicas)
+    found = [one for one in check_server(server(is_replica=is_replica), IDS, limits) if one.subject == "throttle"]
+    assert [one.ok for one in found] == ([False] if refused else [])
+    assert all("throttle.replicas" in one.hint for one in found)
