@@ -34,7 +34,7 @@ def replica_lag(session: Session) -> float | None:
 
 def _replica_command(session: Session) -> str:
     """SHOW REPLICA STATUS came with MySQL 8.0.22; MariaDB has both."""
-    parts = session.scalar("SELECT VERSION()").split("-")[0].split(".")
+    parts = session.version.split("-")[0].split(".")
     return "SHOW REPLICA STATUS" if tuple(map(int, parts[:3])) >= (8, 0, 22) else "SHOW SLAVE STATUS"
 
 

@@ -40,6 +40,9 @@ _IDLE_SECONDS = 0.02
 
 _STATUS_SECONDS = 1.0
 
+#: Well below the time after which Redis forgets them (shared/adapters/redis/progress.py).
+_STATUS_SECONDS_MAX = 5.0
+
 #: Tables whose figures are published in a second; more of them make it rarer.
 _TABLES_PER_SECOND = 1000
 
@@ -237,7 +240,8 @@ class Tenure:
 
     def _publish(self, now: float, leader: Leader, figures: Figures) -> None:
         # Thousands of tables make a megabyte of figures: they are then published less often.
-        if now - self._published < _STATUS_SECONDS * max(1.0, len(leader.ledger.tables) / _TABLES_PER_SECOND):
+        pause = max(_STATUS_SECONDS, min(len(leader.ledger.tables) / _TABLES_PER_SECOND, _STATUS_SECONDS_MAX))
+        if now - self._published < pause:
             return
         self._published = now
         taken = figures.take(now, self._changed)

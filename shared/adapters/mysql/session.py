@@ -133,6 +133,11 @@ class Session:
         self._cost.rows += len(rows)
         return rows
 
+    @property
+    def version(self) -> str:
+        """The server's version as its greeting told it, without a query."""
+        return str(self._connection.get_server_info())  # type: ignore[no-untyped-call]
+
     def scalar(self, sql: str) -> str:
         """The only cell of a query, as text; the empty text for NULL or no row."""
         rows = self.query(sql)
