@@ -17,8 +17,12 @@ from shared.model.schema import TableId
 _DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
 
 
+#: The number of a range that is read again: it stands in no order with the table's chunks, and one is read at a time.
+REREAD = -1
+
+
 class ChunkId(NamedTuple):
-    """A chunk's name: its table and its number in key order, from 0."""
+    """A chunk's name: its table and its number in key order, from 0; `REREAD` is none of them."""
 
     table: TableId
     number: int

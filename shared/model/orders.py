@@ -46,6 +46,16 @@ class AskSplit:
 
 
 @dataclass(frozen=True, slots=True)
+class AskReread:
+    """May this attempt read a range of a live table again (rule 10)? Answered like `AskChunks`."""
+
+    table: TableId
+    range: KeyRange
+    attempt: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Beat:
     """The attempt is alive and has read so many rows and bytes."""
 
@@ -115,35 +125,43 @@ class Refused:
     reason: str
 
 
-Question: TypeAlias = AskChunks | AskSplit | Beat | GaveUp | Bounds
+Question: TypeAlias = AskChunks | AskSplit | AskReread | Beat | GaveUp | Bounds
 Answer: TypeAlias = ReadChunks | SplitTable | Refused
 
 
 def encode(message: Question | Answer) -> bytes:
     """The message as JSON bytes."""
-    body: dict[str, Any] = {"v": VERSION, "kind": type(message).__name__, "attempt": message.attempt}
+    body = _answer_body(message) if isinstance(message, Answer) else _question_body(message)
+    return orjson.dumps({"v": VERSION, "kind": type(message).__name__, "attempt": message.attempt, **body})
+
+
+def _question_body(message: Question) -> dict[str, Any]:
     match message:
         case AskChunks(chunks, _, worker):
-            body |= {"chunks": chunks_to_json(chunks), "worker": worker}
+            return {"chunks": chunks_to_json(chunks), "worker": worker}
         case AskSplit(table, _, worker):
-            body |= {"table": list(table), "worker": worker}
+            return {"table": list(table), "worker": worker}
+        case AskReread(table, bounds, _, worker):
+            return {"table": list(table), **_range_to_json(bounds), "worker": worker}
         case Beat(_, rows, size):
-            body |= {"rows": rows, "bytes": size}
+            return {"rows": rows, "bytes": size}
         case GaveUp(_, error, text, hint, fatal):
-            body |= {"error": error, "message": text, "hint": hint, "fatal": fatal}
+            return {"error": error, "message": text, "hint": hint, "fatal": fatal}
         case Bounds(table, _, after, bounds, finished):
-            body |= {"table": list(table), "after": bound_to_json(after), "finished": finished}
-            body |= {"bounds": [bound_to_json(bound) for bound in bounds]}
+            found = [bound_to_json(bound) for bound in bounds]
+            return {"table": list(table), "after": bound_to_json(after), "finished": finished, "bounds": found}
+
+
+def _answer_body(message: Answer) -> dict[str, Any]:
+    match message:
         case ReadChunks(_, low, granted, pace):
-            body |= {"low": str(low), "granted": [_granted_to_json(one) for one in granted]}
-            if pace != FULL_SPEED:
-                body |= {"pace": [pace.rows_per_second, pace.bytes_per_second]}
+            body: dict[str, Any] = {"low": str(low), "granted": [_granted_to_json(one) for one in granted]}
+            return body if pace == FULL_SPEED else {**body, "pace": [pace.rows_per_second, pace.bytes_per_second]}
         case SplitTable(_, schema, after, rows, estimate):
-            body |= {"table": table_to_json(schema), "after": bound_to_json(after)}
-            body |= {"chunk_rows": rows, "rows_estimate": estimate}
+            body = {"table": table_to_json(schema), "after": bound_to_json(after)}
+            return {**body, "chunk_rows": rows, "rows_estimate": estimate}
         case Refused(_, reason):
-            body |= {"reason": reason}
-    return orjson.dumps(body)
+            return {"reason": reason}
 
 
 def chunks_to_json(chunks: Iterable[ChunkId]) -> list[list[Any]]:
@@ -172,15 +190,21 @@ def _granted_to_json(granted: Granted) -> dict[str, Any]:
         "number": granted.chunk.number,
         "table": table_to_json(granted.table),
         "topic": granted.topic,
-        "lower": bound_to_json(granted.range.lower),
-        "upper": bound_to_json(granted.range.upper),
+        **_range_to_json(granted.range),
     }
 
 
 def _granted_from_json(body: dict[str, Any]) -> Granted:
     table = table_from_json(body["table"])
-    bounds = KeyRange(bound_from_json(body["lower"]), bound_from_json(body["upper"]))
-    return Granted(ChunkId(table.id, int(body["number"])), table, body["topic"], bounds)
+    return Granted(ChunkId(table.id, int(body["number"])), table, body["topic"], _range_from_json(body))
+
+
+def _range_to_json(bounds: KeyRange) -> dict[str, Any]:
+    return {"lower": bound_to_json(bounds.lower), "upper": bound_to_json(bounds.upper)}
+
+
+def _range_from_json(body: dict[str, Any]) -> KeyRange:
+    return KeyRange(bound_from_json(body["lower"]), bound_from_json(body["upper"]))
 
 
 def decode(data: bytes) -> Question | Answer:
@@ -204,6 +228,8 @@ def _decode(kind: str, attempt: str, body: dict[str, Any]) -> Question | Answer:
             return AskChunks(chunks_from_json(body["chunks"]), attempt, body["worker"])
         case "AskSplit":
             return AskSplit(TableId(*body["table"]), attempt, body["worker"])
+        case "AskReread":
+            return AskReread(TableId(*body["table"]), _range_from_json(body), attempt, body["worker"])
         case "Beat":
             return Beat(attempt, int(body["rows"]), int(body["bytes"]))
         case "GaveUp":

@@ -33,7 +33,7 @@ def never_regressed(world: World) -> list[str]:
             if owner == table.id
         }
         for offset, message in enumerate(world.kafka.committed(table.id.table)):
-            history, at = histories[message.key], place.get(message.key, 0)
+            history, at = histories.get(message.key, [None]), place.get(message.key, 0)
             try:
                 place[message.key] = history.index(message.value, at)
             except ValueError:

@@ -27,6 +27,7 @@ class Rules:
     hold: Callable[[], MemoryHold] = MemoryHold
     leader_sink: type[MemorySink] = MemorySink
     one_id_per_chunk: bool = False
+    absence_read_early: bool = False
 
 
 AS_SHIPPED = Rules()
@@ -112,5 +113,6 @@ MUTANTS: dict[str, tuple[Rules, bool]] = {
     "5: every held event, not the last": (Rules(hold=KeepsEveryEvent), True),
     "8: resume from R alone": (Rules(ledger=ResumesFromROnly), False),
     "8: nothing is skipped": (Rules(ledger=ForgetsWhatRCovers), False),
+    "10: tombstones by an earlier read": (Rules(absence_read_early=True), True),
     "12: transactions in halves": (Rules(leader_sink=CommitsInHalves), True),
 }

@@ -11,7 +11,8 @@ from shared.adapters.memory.kafka import MemoryLog, MemorySink
 from shared.adapters.memory.mysql import MemoryStream, key_bytes, value_bytes
 from shared.machines.ledger import HeldRange, Record
 from shared.model.binlog import Event, TransactionBegin
-from shared.model.change import Change, ChunkKey, EncodedRow
+from shared.model.change import Change, ChunkKey
+from shared.model.chunk import KeyRange
 from shared.model.orders import Answer, Beat, Granted, Question, decode, encode
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import Table, TableId
@@ -171,16 +172,31 @@ class Hints:
 
 @dataclass
 class Reader:
+    """`again` are keys of a range that is read again; with `only`, nothing else of it is read."""
+
     world: World
+    again: frozenset[int] = frozenset()
+    only: bool = False
     received: int = 0
+    gone: list[int] | None = None
 
     def executed(self, low: GtidSet) -> bool:
         return self.world.faults.no_wait_for_low or self.world.mysql.executed().covers(low)
 
-    def read(self, granted: Granted) -> Iterator[list[EncodedRow]]:
-        for row, version in self.world.mysql.select(granted.table.id, granted.range):
-            self.received += 1
-            yield [(key_bytes(row), value_bytes(version) or b"")]
+    def read(self, granted: Granted) -> Iterator[list[Change]]:
+        found = dict(self.world.mysql.select(granted.table.id, granted.range))
+        gone = self.gone if self.gone is not None else self.absent(granted.table.id, granted.range)
+        for row, version in found.items():
+            if row in self.again or not self.only:
+                self.received += 1
+                yield [(key_bytes(row), value_bytes(version) or b"")]
+        if gone:
+            yield [(key_bytes(row), None) for row in gone]
+
+    def absent(self, table: TableId, bounds: KeyRange) -> list[int]:
+        """Of the keys that are looked for in the range, those that have no row."""
+        rows = self.world.mysql.rows[table]
+        return [row for row in sorted(self.again) if bounds.holds((row,)) and row not in rows]
 
     def rested(self, rows: int, pace: Pace) -> bool:
         return not pace.rows_per_second or self.world.chance(0.5)

@@ -9,10 +9,11 @@ import os
 
 import pytest
 
+from shared.adapters.memory.mysql import key_bytes
 from shared.errors import Bug, Unavailable
-from tests.simulation.checkers import check
+from tests.simulation.checkers import check, converged
 from tests.simulation.mutants import MUTANTS, Rules
-from tests.simulation.world import NO_FAULTS, Faults, World, simulate
+from tests.simulation.world import NO_FAULTS, TABLES, Actor, Faults, World, run, simulate
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "2000"))
 #: A mutant must be caught within so many seeds.
@@ -28,7 +29,7 @@ def name_of(block: range) -> str:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=name_of)
 def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
-    takeovers = fences = merged = together = 0
+    takeovers = fences = merged = together = rereads = 0
     for seed in block:
         world = simulate(seed, Faults())
         assert check(world) == [], f"seed {seed}: python -m tests.simulation {seed}"
@@ -36,11 +37,13 @@ def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
         fences += world.fences
         merged += world.merged
         together += world.together
+        rereads += world.rereads
     # A simulation that never reached the hard paths would prove nothing.
     assert takeovers > len(block) / 2
     assert fences > len(block) / 4
     assert merged > len(block) * 5
     assert together > len(block) / 2
+    assert rereads > len(block)
 
 
 @pytest.mark.parametrize("block", BLOCKS[: max(1, len(BLOCKS) // 10)], ids=name_of)
@@ -101,3 +104,20 @@ def test_transactions_put_together_while_the_binlog_is_read_again_are_caught() -
     with pytest.raises(Bug, match="put together"):
         for seed in range(MUTANT_SEEDS):
             simulate(seed, Faults(merged_replay=True))
+
+
+def test_a_topic_that_somebody_else_wrote_to_is_mended_by_reading_again() -> None:
+    for seed in range(20):
+        world = simulate(seed, NO_FAULTS)
+        foreign = world.sink("foreign")
+        foreign.open()
+        table, *_ = TABLES
+        lost, other = (key_bytes(row) for row in range(2))
+        foreign.write_all(table.id.table, [(lost, None), (other, b"wrong"), (key_bytes(8), b"ghost")])
+        foreign.commit([])
+        assert converged(world), "nothing was wrong"
+        world.writing = True
+        world.faults = Faults()
+        world.actors.append(Actor("reread-all", world.reread_until_done(table)))
+        run(world, 300)
+        assert converged(world) == [], f"seed {seed}"

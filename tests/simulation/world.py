@@ -12,15 +12,16 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 
 from scheduler.dispatch import Hint
 from shared.adapters.memory.kafka import Cluster, MemorySink
 from shared.adapters.memory.mysql import MemoryMysql, MemoryStream
 from shared.codec import FormatOptions, key_reader
 from shared.errors import Transient, Unavailable
-from shared.machines.ledger import MemoryHold, TableRecord
-from shared.model.chunk import ChunkId
-from shared.model.orders import AskSplit, Bounds, SplitTable
+from shared.machines.ledger import Ledger, MemoryHold, TableRecord
+from shared.model.chunk import ChunkId, KeyRange
+from shared.model.orders import AskChunks, AskReread, AskSplit, Bounds, SplitTable
 from shared.model.schema import Column, Table, TableId
 from shared.model.throttle import Limits
 from tests.simulation.mutants import AS_SHIPPED, Rules
@@ -28,7 +29,7 @@ from tests.simulation.ports import STATE, ApartSink, Fencer, Gauge, Hints, Post,
 from workers.binlog.leader import Leader
 from workers.binlog.ports import Policy, Ports
 from workers.binlog.takeover import first_records, take_over
-from workers.snapshot.attempt import attempt_chunks
+from workers.snapshot.attempt import attempt_reading
 
 #: Tables and their rows: two that are split into three chunks, and small ones that are read together.
 SIZES = {"a": 9, "b": 9, "c": 2, "e": 2, "f": 1}
@@ -46,6 +47,7 @@ class Faults:
     double: float = 0.05
     lose_commit: float = 0.03
     rival: float = 0.002
+    reread: float = 0.02
     no_wait_for_low: bool = False
     no_fence: bool = False
     end_before_fence: bool = False
@@ -85,6 +87,7 @@ class World:
     fences: int = 0
     merged: int = 0
     together: int = 0
+    rereads: int = 0
     held: set[tuple[bytes, bytes | None]] = field(default_factory=set)
     most_held: int = 0
     trace: deque[str] = field(default_factory=lambda: deque(maxlen=20_000))
@@ -118,6 +121,8 @@ class World:
             self.tick += 1
             if self.writing and self.chance(0.15):
                 self.write()
+            if self.writing and self.chance(self.faults.reread):
+                self.start_reread()
             self.advance_commits()
             leaders = [actor for actor in self.actors if actor.name.startswith("leader")]
             if not leaders or self.chance(self.faults.rival):
@@ -253,10 +258,55 @@ class World:
         sink.open()
         yield
         patience = self.tick + 400
-        for _ in attempt_chunks(chunks, name, ApartSink(sink, self), Post(self), Reader(self)):
+        question = AskChunks(chunks, sink.transactional_id, name)
+        for _ in attempt_reading(question, ApartSink(sink, self), Post(self), Reader(self)):
             if self.tick > patience and not sink.pending:
                 return
             yield
+
+    def start_reread(self) -> None:
+        self.serial += 1
+        name = f"reread-{self.serial}"
+        self.actors.append(Actor(name, self.reread(name)))
+
+    def reread(self, name: str) -> Generator[None, None, None]:
+        """A range, or some keys of it, of a table that may be live (rule 10). The keys that the topic may have are all."""
+        table = self.random.choice(TABLES)
+        bounds = KeyRange(*self.random.choice([(None, None), (None, (4,)), ((4,), None), ((2,), (7,))]))
+        only = self.chance(0.5)
+        keys = range(rows(table))
+        again = frozenset(self.random.sample(keys, self.random.randint(1, len(keys))) if only else keys)
+        yield from self.attempt_again(name, table, bounds, Reader(self, again, only))
+
+    def attempt_again(self, name: str, table: Table, bounds: KeyRange, reader: Reader) -> Generator[None, None, bool]:
+        """True when the attempt was granted and ended well."""
+        if self.faults.rules.absence_read_early:
+            reader.gone = reader.absent(table.id, bounds)
+        sink = self.sink(f"attempt-{name}")
+        sink.open()
+        yield
+        question = AskReread(table.id, bounds, sink.transactional_id, name)
+        patience = self.tick + 400
+        attempt = attempt_reading(question, sink, Post(self), reader)
+        while self.tick < patience or sink.pending:
+            try:
+                next(attempt)
+            except StopIteration as end:
+                self.rereads += end.value.read
+                return bool(end.value.read)
+            yield
+        return False
+
+    def reread_until_done(self, table: Table) -> Generator[None, None, None]:
+        """The whole table, until one attempt has ended well."""
+        for serial in count():
+            reader = Reader(self, frozenset(range(rows(table))))
+            try:
+                done = yield from self.attempt_again(f"mend-{serial}", table, KeyRange(None, None), reader)
+            except Transient:
+                continue
+            if done:
+                return
 
     def split(self, table: TableId, name: str) -> Generator[None, None, None]:
         post = Post(self)
@@ -309,4 +359,9 @@ def arrived(world: World) -> bool:
     if world.kafka.open or any(not actor.name.startswith("leader") for actor in world.actors):
         return False
     end = world.mysql.binlog_end()
-    return any(x and x.ledger.snapshot_done and x.reached == end and not x.ledger.moved for x in leaders)
+    return any(x and x.ledger.snapshot_done and x.reached == end and at_rest(x.ledger) for x in leaders)
+
+
+def at_rest(ledger: Ledger) -> bool:
+    """Nothing waits for a commit, and nothing is held."""
+    return not ledger.moved and not any(ledger.held_chunks())

@@ -18,10 +18,11 @@ from shared.machines.ledger import Batch, DoneMark, Grant, HeldRanges, Ledger, d
 from shared.machines.throttle import Throttle
 from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, Statement, TransactionBegin, TransactionEnd
 from shared.model.change import Change, ChunkKey, Tally, bytes_of
-from shared.model.chunk import ChunkId
+from shared.model.chunk import REREAD, ChunkId
 from shared.model.chunk_key import needs_server_order
 from shared.model.orders import (
     AskChunks,
+    AskReread,
     AskSplit,
     Beat,
     Bounds,
@@ -37,6 +38,7 @@ from shared.model.schema import TableId
 from shared.model.throttle import Limits, Pace
 from workers.binlog.ports import Policy, Ports
 from workers.binlog.statements import judge
+from workers.binlog.tallies import Tallies
 
 #: Events handled in one step before questions and records get their turn.
 _EVENTS_PER_STEP = 2000
@@ -82,9 +84,7 @@ class Leader:
         self._splitter: tuple[TableId, str, float] | None = None
         self._written = 0
         self._committed_at = 0.0
-        #: What is written by table: in the open transaction, and committed since `take_tallies` was called.
-        self._open_tallies: dict[TableId, Tally] = {}
-        self._tallies: dict[TableId, Tally] = {}
+        self._tallies = Tallies()
 
     def step(self, now: float) -> bool:
         """One turn.
@@ -116,16 +116,16 @@ class Leader:
 
     def progress(self) -> dict[ChunkId, int]:
         """Rows that the running attempts say they have read of their chunks. Of small tables that are read together
-        nothing is said: it takes a moment, and which rows belong to which table is not known before.
+        nothing is said: it takes a moment, and which rows belong to which table is not known before. What is read again
+        is counted already.
         """
-        claims = self.ledger.claims()
+        claims = [(chunk, attempt) for chunk, attempt in self.ledger.claims() if chunk.number != REREAD]
         together = Counter(attempt for _, attempt in claims)
         return {chunk: self._progress.get(attempt, 0) for chunk, attempt in claims if together[attempt] == 1}
 
     def take_tallies(self) -> dict[TableId, Tally]:
         """What was committed since the last call, by table."""
-        taken, self._tallies = self._tallies, {}
-        return taken
+        return self._tallies.take()
 
     # The stream.
 
@@ -174,6 +174,8 @@ class Leader:
 
     def _places(self, table: TableId, changes: Sequence[Change], held: HeldRanges) -> Sequence[int | None]:
         """For each change the number of the held range that it falls into."""
+        if held.whole is not None:
+            return [held.whole] * len(changes)
         schema = self.ledger.tables[table].table
         if table not in self._keys:
             self._keys[table] = self._ports.key_readers(schema), needs_server_order(schema)
@@ -186,11 +188,7 @@ class Leader:
             self._ports.sink.write_all(self.ledger.tables[table].topic, changes)
             self._written += len(changes)
             self.changes += len(changes)
-            tally = self._open_tallies.get(table)
-            if tally is None:
-                tally = self._open_tallies[table] = Tally()
-            tally.rows += len(changes)
-            tally.size += size
+            self._tallies.note(table, len(changes), size)
 
     def _write_batches(self, batches: Iterable[Batch]) -> None:
         for table, changes in batches:
@@ -235,6 +233,8 @@ class Leader:
                 self._admit(chunks, attempt, now)
             case AskSplit(table, attempt, _):
                 self._admit_splitter(table, attempt, now)
+            case AskReread():
+                self._admit_reread(question, now)
             case Beat(attempt, rows, size):
                 if attempt in self._beats:
                     self._beats[attempt] = now
@@ -261,6 +261,20 @@ class Leader:
     def _refuse(self, chunks: tuple[ChunkId, ...], attempt: str, reason: str) -> None:
         self._dispatch.refused(chunks)
         self._ports.mail.answer(Refused(attempt, reason))
+
+    def _admit_reread(self, question: AskReread, now: float) -> None:
+        """Grants a range of a live table, or turns the attempt away."""
+        if question.attempt in self._beats:
+            return
+        self._look_at_load(now)
+        if throttled := self.throttle.reason(now):
+            reason = f"throttled: {throttled}"
+        elif refusal := self.ledger.ask_again(question.table, question.range, question.attempt):
+            reason = refusal.reason
+        else:
+            self._beats[question.attempt] = now
+            return
+        self._ports.mail.answer(Refused(question.attempt, reason))
 
     def _admit_splitter(self, table: TableId, attempt: str, now: float) -> None:
         if table != self._to_split(now) or self.throttle.reason(now):
@@ -333,13 +347,16 @@ class Leader:
         to_split = self._to_split(now)
         if not ledger.waiting and to_split is None:
             return
-        if self.throttle.wants_look(now):
-            self.throttle.look(self._ports.gauge.pressure(self.throttle.limits), now)
+        self._look_at_load(now)
         if self.throttle.reason(now):
             return
         due = self._dispatch.due(ledger.waiting, ledger.small, ledger.claimed, to_split, now)
         for hint in due:
             self._ports.hints.send(hint)
+
+    def _look_at_load(self, now: float) -> None:
+        if self.throttle.wants_look(now):
+            self.throttle.look(self._ports.gauge.pressure(self.throttle.limits), now)
 
     # Commits.
 
@@ -363,7 +380,7 @@ class Leader:
     def _commit(self) -> None:
         self._ports.sink.commit(self.ledger.checkpoint())
         self._written = 0
-        self._close_tallies()
+        self._tallies.close()
         # An attempt's claims were made in one turn, so its grants stand together and have one P.
         for (attempt, low), grants in groupby(self.ledger.committed(), lambda grant: (grant.attempt, grant.low)):
             granted = tuple(self._granted(grant) for grant in grants)
@@ -372,15 +389,6 @@ class Leader:
     def _pace(self) -> Pace:
         """The limits are shared by all who can read at a time."""
         return self.throttle.pace(min(self._policy.parallelism, self.ledger.claimed + len(self.ledger.waiting)))
-
-    def _close_tallies(self) -> None:
-        """What was written is committed."""
-        for table, tally in self._open_tallies.items():
-            committed = self._tallies.setdefault(table, tally)
-            if committed is not tally:
-                committed.rows += tally.rows
-                committed.size += tally.size
-        self._open_tallies = {}
 
     def _granted(self, grant: Grant) -> Granted:
         record = self.ledger.tables[grant.chunk.table]

@@ -10,9 +10,9 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from shared.machines.ledger import DoneMark, Record, encode_record
-from shared.model.change import Change, EncodedRow
+from shared.model.change import Change
 from shared.model.chunk import ChunkId
-from shared.model.orders import Answer, AskChunks, Granted, ReadChunks, Refused
+from shared.model.orders import Answer, AskChunks, AskReread, Granted, ReadChunks, Refused
 from shared.model.position import GtidSet
 from shared.model.throttle import Pace
 
@@ -32,7 +32,7 @@ class AttemptSink(Protocol):
 class Desk(Protocol):
     """The way to the leader and back."""
 
-    def ask(self, question: AskChunks) -> None:
+    def ask(self, question: AskChunks | AskReread) -> None:
         """Sends the question; it may be lost."""
 
     def answer(self, attempt: str) -> Answer | None:
@@ -55,8 +55,10 @@ class Reader(Protocol):
     def executed(self, low: GtidSet) -> bool:
         """True once the server has executed all of it; waits a while for that."""
 
-    def read(self, granted: Granted) -> Iterator[list[EncodedRow]]:
-        """All rows of the chunk in one consistent read, a batch at a time."""
+    def read(self, granted: Granted) -> Iterator[Sequence[Change]]:
+        """All rows of the chunk in one consistent read, a batch at a time; of a range that is read again also the
+        tombstones of keys that the topic has and that read has not (rule 10).
+        """
 
     def rested(self, rows: int, pace: Pace) -> bool:
         """True when so many rows, and what was received, are not ahead of the pace; waits a while for that."""
@@ -79,17 +81,17 @@ class Outcome(NamedTuple):
         return bool(self.chunks)
 
 
-def attempt_chunks(
-    chunks: tuple[ChunkId, ...], worker: str, sink: AttemptSink, desk: Desk, reader: Reader
+def attempt_reading(
+    question: AskChunks | AskReread, sink: AttemptSink, desk: Desk, reader: Reader
 ) -> Generator[None, None, Outcome]:
     """Asks, waits for P, reads what was granted, writes, commits. Each chunk is a consistent read of its own; one
-    transaction has the rows and done-marks of all.
+    transaction has the rows and done-marks of all. The question's attempt is the sink's id.
 
     Raises:
         HeadraceError: the attempt is over; the caller reports it and retires the id.
     """
-    attempt = sink.transactional_id
-    desk.ask(AskChunks(chunks, attempt, worker))
+    attempt = question.attempt
+    desk.ask(question)
     while (answer := desk.answer(attempt)) is None:
         yield
     if not isinstance(answer, ReadChunks):

@@ -25,12 +25,12 @@ from shared.errors import HeadraceError, NeedsOperator, Transient
 from shared.job.spec import JobSpec
 from shared.model.chunk import ChunkId, named
 from shared.model.job import state_topic
-from shared.model.orders import AskSplit, Refused, SplitTable
+from shared.model.orders import AskChunks, AskSplit, Refused, SplitTable
 from shared.model.schema import TableId
 from shared.runtime import connections, logs, metrics
 from shared.runtime.liveness import WORK_SECONDS, Heart
 from shared.settings import Settings
-from workers.snapshot.attempt import Outcome, attempt_chunks
+from workers.snapshot.attempt import Outcome, attempt_reading
 from workers.snapshot.desk import RedisDesk
 from workers.snapshot.reading import ChunkReader
 from workers.snapshot.splitting import split_table
@@ -147,7 +147,7 @@ class Office:
         reader: ChunkReader,
         spare: tuple[JobSpec, str, str],
     ) -> Outcome:
-        steps = attempt_chunks(chunks, self.worker, sink, desk, reader)
+        steps = attempt_reading(AskChunks(chunks, sink.transactional_id, self.worker), sink, desk, reader)
         while True:
             self._heart.beat()
             try:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from shared.machines.ledger.holds import Hold
 from shared.model.change import ChunkKey
-from shared.model.chunk import ChunkId, KeyRange
+from shared.model.chunk import REREAD, ChunkId, KeyRange
 from shared.model.position import Coordinates, GtidSet
 
 
@@ -35,6 +35,11 @@ class HeldChunk:
     state: ChunkState = ChunkState.CLAIMED
     rows: int = 0
     target: Coordinates | None = None
+
+    @property
+    def reread(self) -> bool:
+        """True of a range of a live table that is read again; it is none of the table's chunks."""
+        return self.id.number == REREAD
 
 
 class Grant(NamedTuple):
@@ -84,6 +89,12 @@ class HeldRanges:
         self.ranges = sorted(ranges, key=lambda held: held.range.lower or ())
         self._lowers = [held.range.lower or () for held in self.ranges]
         self._uppers = [held.range.upper for held in self.ranges]
+
+    @property
+    def whole(self) -> int | None:
+        """The number of the range that is the whole table, if that is held: no key of it needs to be looked at."""
+        first = self.ranges[0]
+        return first.number if first.range.lower is None and first.range.upper is None else None
 
     def places(self, keys: Iterable[ChunkKey]) -> list[int | None]:
         """For each key the number of the range that it falls into."""

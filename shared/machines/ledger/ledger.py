@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from shared.errors import Bug
-from shared.machines.ledger.chunks import ChunkState, Grant, HeldChunk, HeldRange, HeldRanges, Refusal, not_waiting
+from shared.machines.ledger.chunks import ChunkState, Grant, HeldChunk, HeldRanges, Refusal, not_waiting
+from shared.machines.ledger.holdings import Holdings
 from shared.machines.ledger.holds import Hold
 from shared.machines.ledger.records import (
     ChunkRecord,
@@ -22,7 +23,7 @@ from shared.machines.ledger.records import (
     encode_record,
 )
 from shared.model.change import Change, ChunkKey
-from shared.model.chunk import ChunkId, KeyRange
+from shared.model.chunk import REREAD, ChunkId, KeyRange
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
 
@@ -65,8 +66,7 @@ class Ledger:
         # Linked lists: what is taken from the front leaves no gap there for the next look to walk over.
         self._waiting: OrderedDict[ChunkId, KeyRange] = OrderedDict()
         self._unsplit = OrderedDict.fromkeys(r.table.id for r in state.tables.values() if not r.split_done)
-        self._held: dict[TableId, dict[int, HeldChunk]] = {}
-        self._ranges: dict[TableId, HeldRanges] = {}
+        self._held = Holdings()
         self._dirty: dict[bytes, bytes | None] = {}
         self._tried: set[ChunkId] = set()
         self._grants: list[Grant] = []
@@ -91,7 +91,7 @@ class Ledger:
         mark = state.done.get((record.chunk, record.attempt))
         chunk.state = ChunkState.DRAINING if mark is None else ChunkState.READ
         chunk.rows = 0 if mark is None else mark.rows
-        self._start_hold(chunk)
+        self._held.add(chunk)
 
     def _resume_position(self) -> GtidSet:
         """min(R, h) of rule 8: from here a new leader reads the binlog again."""
@@ -121,18 +121,11 @@ class Ledger:
         """What is new to a job is newer than all its holds; what is read again may be older than some of them."""
         if not self.processed.covers(gtids):
             raise Bug(f"{gtids} were put together, but only some of them are new.")
-        for chunk in self.held_chunks():
-            if chunk.since.intersects(gtids) and not chunk.since.covers(gtids):
-                raise Bug(f"{gtids} were put together, but the hold of {chunk.id} began between them.")
+        self._held.check_replay(gtids)
 
     def held_ranges(self, table: TableId) -> HeldRanges | None:
         """The ranges of this table whose events are kept back now; None means that no key needs a place."""
-        held = self._held.get(table)
-        if held is None:
-            return None
-        if table not in self._ranges:
-            self._ranges[table] = HeldRanges(HeldRange(number, chunk.range) for number, chunk in held.items())
-        return self._ranges[table]
+        return self._held.ranges(table)
 
     def absorb(
         self, table: TableId, changes: Sequence[Change], places: Sequence[int | None] | None = None
@@ -149,13 +142,13 @@ class Ledger:
             raise Bug("A change arrived outside a transaction.")
         if places is not None:
             return self._divide(table, changes, places)
-        if table in self._held:
+        if self._held.of(table):
             raise Bug(f"Changes of {table} came without their places, but some of its ranges are held.")
         return () if self._replayed else changes
 
     def _divide(self, table: TableId, changes: Sequence[Change], places: Sequence[int | None]) -> Sequence[Change]:
         """Rule 3: an event of a held range waits, unless it is older than the hold."""
-        holds = {number: self._put_of(chunk) for number, chunk in self._held.get(table, {}).items()}
+        holds = {number: self._put_of(chunk) for number, chunk in self._held.of(table).items()}
         now: list[Change] = []
         for change, place in zip(changes, places, strict=True):
             if place is None:
@@ -222,15 +215,32 @@ class Ledger:
         """
         self._between_transactions()
         if chunk_id not in self._waiting:
-            return Refusal(chunk_id, attempt, not_waiting(self._held.get(chunk_id.table, {}).get(chunk_id.number)))
-        readers = self._readers()
-        if attempt not in readers and len(readers) >= self.parallelism:
+            return Refusal(chunk_id, attempt, not_waiting(self._held.get(chunk_id)))
+        if self._held.full(attempt, self.parallelism):
             return Refusal(chunk_id, attempt, "parallelism reached")
-        chunk = HeldChunk(chunk_id, self._waiting.pop(chunk_id), attempt, self.processed, self._new_hold())
-        self._start_hold(chunk)
-        self._put(ChunkRecord(chunk_id, chunk.range, attempt, chunk.since))
-        self._grants.append(Grant(chunk_id, attempt, chunk.range, self.processed))
+        self._claim(chunk_id, self._waiting.pop(chunk_id), attempt)
         return None
+
+    def ask_again(self, table: TableId, bounds: KeyRange, attempt: str) -> Refusal | None:
+        """Rule 10: may this attempt read a range of a live table again? One at a time, for ranges that are held must not
+        overlap. Nothing of it is left when it ends: whoever wants more than an attempt asks again.
+        """
+        self._between_transactions()
+        record = self.tables.get(table)
+        if record is None or not record.live:
+            return Refusal(
+                ChunkId(table, REREAD), attempt, "the table's snapshot is not done yet, or it is none of the job's"
+            )
+        if self._held.of(table) or self._held.full(attempt, self.parallelism):
+            return Refusal(ChunkId(table, REREAD), attempt, "others are reading")
+        self._claim(ChunkId(table, REREAD), bounds, attempt)
+        return None
+
+    def _claim(self, chunk_id: ChunkId, bounds: KeyRange, attempt: str) -> None:
+        chunk = HeldChunk(chunk_id, bounds, attempt, self.processed, self._new_hold())
+        self._held.add(chunk)
+        self._put(ChunkRecord(chunk_id, bounds, attempt, chunk.since))
+        self._grants.append(Grant(chunk_id, attempt, bounds, self.processed))
 
     def done(self, chunk_id: ChunkId, attempt: str, rows: int) -> None:
         """A committed done-mark was read from the state topic (rule 5)."""
@@ -249,17 +259,17 @@ class Ledger:
 
     def _claimed(self, chunk_id: ChunkId, attempt: str) -> HeldChunk | None:
         self._between_transactions()
-        chunk = self._held.get(chunk_id.table, {}).get(chunk_id.number)
+        chunk = self._held.get(chunk_id)
         return chunk if chunk and chunk.attempt == attempt and chunk.state is ChunkState.CLAIMED else None
 
     @property
     def wants_binlog_end(self) -> bool:
         """True when a chunk is READ or DRAINING and does not yet know how far its hold must last."""
-        return any(chunk.target is None for chunk in self._ending())
+        return any(chunk.target is None for chunk in self._held.ending())
 
     def binlog_end(self, end: Coordinates) -> None:
         """The end of the binlog, asked for after `wants_binlog_end` was seen true (rule 5)."""
-        for chunk in self._ending():
+        for chunk in self._held.ending():
             chunk.target = chunk.target or end
 
     def ripe(self, reached: Coordinates) -> Iterator[Batch]:
@@ -267,7 +277,7 @@ class Ledger:
         caller writes all that this yields.
         """
         self._between_transactions()
-        for chunk in [c for c in self._ending() if c.target is not None and reached.reaches(c.target)]:
+        for chunk in [c for c in self._held.ending() if c.target is not None and reached.reaches(c.target)]:
             state = chunk.state
             yield from self._let_go(chunk)
             if state is ChunkState.READ:
@@ -312,7 +322,7 @@ class Ledger:
     @property
     def claimed(self) -> int:
         """How many attempts are reading."""
-        return len(self._readers())
+        return len(self._held.readers())
 
     def claims(self) -> list[tuple[ChunkId, str]]:
         """The chunks that are being read, with their attempts."""
@@ -329,8 +339,7 @@ class Ledger:
 
     def held_chunks(self) -> Iterator[HeldChunk]:
         """Chunks whose events are kept back. At most a few: claims are capped, releases follow soon."""
-        for chunks in self._held.values():
-            yield from chunks.values()
+        return iter(self._held)
 
     def held_events(self) -> int:
         """How many events are kept back."""
@@ -343,36 +352,27 @@ class Ledger:
 
     # Inside.
 
-    def _ending(self) -> list[HeldChunk]:
-        return [c for c in self.held_chunks() if c.state is not ChunkState.CLAIMED]
-
-    def _readers(self) -> set[str]:
-        return {chunk.attempt for chunk in self.held_chunks() if chunk.state is ChunkState.CLAIMED}
-
-    def _start_hold(self, chunk: HeldChunk) -> None:
-        self._held.setdefault(chunk.id.table, {})[chunk.id.number] = chunk
-        self._ranges.pop(chunk.id.table, None)
-
     def _let_go(self, chunk: HeldChunk) -> Iterator[Batch]:
-        table, number = chunk.id
         for batch in chunk.hold.batches():
-            yield table, batch
-        chunk.hold.close()
-        del self._held[table][number]
-        self._ranges.pop(table, None)
-        if not self._held[table]:
-            del self._held[table]
+            yield chunk.id.table, batch
+        self._held.drop(chunk)
 
     def _wait_again(self, chunk: HeldChunk) -> None:
+        if chunk.reread:  # whoever wanted it asks again
+            self._dirty[chunk_key_bytes(chunk.id)] = None
+            return
         self._waiting[chunk.id] = chunk.range
         self._tried.add(chunk.id)  # a table that cannot be read must not take others with it for ever
         self._put(ChunkRecord(chunk.id, chunk.range))
 
     def _release(self, chunk: HeldChunk) -> None:
+        self._dirty[done_key_bytes(chunk.id, chunk.attempt)] = None
+        if chunk.reread:
+            self._dirty[chunk_key_bytes(chunk.id)] = None
+            return
         record = self.tables[chunk.id.table]
         record = replace(record, released=record.released + 1, rows=record.rows + chunk.rows)
         self._put(ChunkRecord(chunk.id, chunk.range, released=True))
-        self._dirty[done_key_bytes(chunk.id, chunk.attempt)] = None
         if record.live:  # its chunks have nothing more to say
             for number in range(record.chunks):
                 self._dirty[chunk_key_bytes(ChunkId(chunk.id.table, number))] = None
