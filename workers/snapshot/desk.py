@@ -73,9 +73,14 @@ class RedisDesk:
         except Unavailable as error:
             LOG.warning("heartbeat_lost", reason=error.message)
 
-    def gave_up(self, error: HeadraceError) -> None:
-        """Tells the leader, which then need not wait for silence."""
-        fatal = not isinstance(error, Transient)
+    def gave_up(self, error: HeadraceError, *, fatal: bool = True) -> None:
+        """Tells the leader, which then need not wait for silence.
+
+        Args:
+            error: what happened.
+            fatal: whether an error that waiting cannot mend stops the job.
+        """
+        fatal = fatal and not isinstance(error, Transient)
         try:
             self._mail.ask(GaveUp(self._attempt, error.name, error.message, error.hint, fatal))
         except Unavailable as lost:

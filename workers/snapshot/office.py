@@ -23,14 +23,14 @@ from shared.adapters.redis.mail import WorkerMail
 from shared.codec import Codec
 from shared.errors import HeadraceError, NeedsOperator, Transient
 from shared.job.spec import JobSpec
-from shared.model.chunk import ChunkId, named
+from shared.model.chunk import ChunkId, KeyRange, named
 from shared.model.job import state_topic
-from shared.model.orders import AskChunks, AskSplit, Refused, SplitTable
+from shared.model.orders import AskChunks, AskReread, AskSplit, Refused, SplitTable
 from shared.model.schema import TableId
 from shared.runtime import connections, logs, metrics
 from shared.runtime.liveness import WORK_SECONDS, Heart
 from shared.settings import Settings
-from workers.snapshot.attempt import Outcome, attempt_reading
+from workers.snapshot.attempt import Outcome, Reader, attempt_reading
 from workers.snapshot.desk import RedisDesk
 from workers.snapshot.reading import ChunkReader
 from workers.snapshot.splitting import split_table
@@ -88,6 +88,25 @@ class Office:
             with sink, RedisDesk(self._mail(job), sink.transactional_id, report) as desk:
                 return self._attempt(spec, job, job_id, chunks, sink, desk)
 
+    def read_again(
+        self, job: str, job_id: str, table: TableId, bounds: KeyRange, reader: Reader, report: Callable[[int], None]
+    ) -> Outcome:
+        """Makes one attempt at a range of a live table (DESIGN rule 10); the reader stays the caller's, also for another try.
+
+        Raises:
+            HeadraceError: the attempt failed. The leader was told, and the job goes on.
+        """
+        with self._heart:
+            spec = self._spec(job, job_id)
+            sink = self._take_sink(spec, job, job_id)
+            with sink, RedisDesk(self._mail(job), sink.transactional_id, report) as desk:
+                question = AskReread(table, bounds, sink.transactional_id, self.worker)
+                try:
+                    return self._run(question, sink, desk, reader, (spec, job, job_id))
+                except HeadraceError as error:
+                    desk.gave_up(error, fatal=False)
+                    raise
+
     def split(self, job: str, job_id: str, table: TableId, report: Callable[[int], None]) -> Splitting:
         """Looks for a table's bounds if the leader wants them; `report` hears how many it has found.
 
@@ -127,7 +146,8 @@ class Office:
         cost = metrics.mysql_cost(job, metrics.SNAPSHOT)
         reader = ChunkReader(target, self.codec, connections.format_options(spec), f"chunk {named(chunks)}", cost)
         try:
-            outcome = self._run(chunks, sink, desk, reader, (spec, job, job_id))
+            question = AskChunks(chunks, sink.transactional_id, self.worker)
+            outcome = self._run(question, sink, desk, reader, (spec, job, job_id))
             outcome = outcome._replace(bytes=reader.received, seconds=clock.monotonic_seconds() - desk.answered)
         except HeadraceError as error:
             desk.gave_up(error)
@@ -141,13 +161,13 @@ class Office:
 
     def _run(
         self,
-        chunks: tuple[ChunkId, ...],
+        question: AskChunks | AskReread,
         sink: UpsertSink,
         desk: RedisDesk,
-        reader: ChunkReader,
+        reader: Reader,
         spare: tuple[JobSpec, str, str],
     ) -> Outcome:
-        steps = attempt_reading(AskChunks(chunks, sink.transactional_id, self.worker), sink, desk, reader)
+        steps = attempt_reading(question, sink, desk, reader)
         while True:
             self._heart.beat()
             try:

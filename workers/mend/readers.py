@@ -1,0 +1,62 @@
+"""What an attempt reads that writes some keys of a live table again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from shared.model.change import Change, EncodedRow
+from shared.model.orders import Granted
+from shared.model.position import GtidSet
+from shared.model.throttle import Pace
+
+
+class KeyedRows(Protocol):
+    """A table's rows by their keys, on one connection."""
+
+    def executed(self, gtids: GtidSet) -> bool:
+        """True once the server has executed all of it; waits a while for that."""
+
+    def again(self, keys: Iterable[Sequence[bytes]]) -> Iterator[list[EncodedRow]]:
+        """The rows of these keys, as far as they are there, and perhaps others; a key may come twice."""
+
+
+class KeysReader:
+    """Implements `workers.snapshot.attempt.Reader` for a list of keys: the rows of those that MySQL has, and tombstones of
+    the others. It can be used for one attempt after another.
+
+    A topic may hold a key in a spelling that no row has (written by others, or left from another collation): keys are told
+    apart by their bytes, so that its row is written and it goes.
+
+    Args:
+        rows: the table.
+        keys: as they stand in the topic.
+    """
+
+    def __init__(self, rows: KeyedRows, keys: Sequence[bytes]) -> None:
+        self._rows = rows
+        self._keys = dict.fromkeys(keys)
+        self.received = 0
+
+    def executed(self, low: GtidSet) -> bool:
+        """True once the server has executed all of it; waits a while for that."""
+        return self._rows.executed(low)
+
+    def read(self, granted: Granted) -> Iterator[Sequence[Change]]:  # noqa: ARG002 - the whole table is held
+        """The rows, then the tombstones. Each key is read behind P and under the hold, which is all that rule 10 asks for:
+        the keys need not be read at one moment.
+        """
+        missing = set(self._keys)
+        for batch in self._rows.again([list(self._keys)]):
+            found: list[Change] = []
+            for row in batch:
+                if row[0] in missing:
+                    missing.discard(row[0])
+                    found.append(row)
+            yield found
+        if missing:
+            yield [(key, None) for key in self._keys if key in missing]
+
+    def rested(self, rows: int, pace: Pace) -> bool:  # noqa: ARG002 - few rows; the leader makes up for them
+        """Always: some keys are read in a moment, and the leader counts them."""
+        return True
