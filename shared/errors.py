@@ -14,6 +14,7 @@
     │   ├── UnsupportedType  a column type that the codec does not know
     │   ├── UnsupportedEvent a binlog event that cannot be decoded without guessing
     │   ├── SchemaChanged    a table in the binlog is not the table that the job knows
+    │   ├── TableGone        MySQL has no such table (any more)
     │   ├── BinlogLost       the server no longer has the binlog that the checkpoint needs
     │   └── SinkRefused      Kafka refuses a topic, a message or a transaction for good
     └── Bug                  a law of the program is broken: stop, and report it
@@ -114,6 +115,10 @@ class UnsupportedEvent(NeedsOperator):
 
 class SchemaChanged(NeedsOperator):
     """A table in the binlog is not the table that the job knows."""
+
+
+class TableGone(NeedsOperator):
+    """MySQL has no such table (any more)."""
 
 
 class BinlogLost(NeedsOperator):

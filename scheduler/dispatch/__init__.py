@@ -17,8 +17,19 @@ from typing import TypeAlias
 from shared.model.chunk import ChunkId
 from shared.model.schema import TableId
 
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A table whose topic must be put right, since rows vanished without a change of each."""
+
+    table: TableId
+
+
 #: Chunks to read in one attempt, or a table to split.
-Hint: TypeAlias = tuple[ChunkId, ...] | TableId
+SnapshotHint: TypeAlias = tuple[ChunkId, ...] | TableId
+
+#: Whatever a worker may be told to do.
+Hint: TypeAlias = SnapshotHint | Sweep
 
 #: A hint is repeated after this many seconds.
 REPEAT_SECONDS = 10.0
@@ -39,8 +50,8 @@ class Dispatch:
 
     parallelism: int
     ahead: int = 2
-    _sent: dict[Hint, float] = field(default_factory=dict)
-    _turned_away: set[Hint] = field(default_factory=set)
+    _sent: dict[SnapshotHint, float] = field(default_factory=dict)
+    _turned_away: set[SnapshotHint] = field(default_factory=set)
 
     def due(
         self,
@@ -49,7 +60,7 @@ class Dispatch:
         reading: int,
         splitting: TableId | None,
         now: float,
-    ) -> list[Hint]:
+    ) -> list[SnapshotHint]:
         """The hints to send now.
 
         Args:
@@ -74,7 +85,7 @@ class Dispatch:
             self._turned_away.clear()
         under_way = {chunk for hint in self._sent for chunk in _chunks(hint)}
         hints = sum(1 for hint in self._sent if _chunks(hint))
-        due: list[Hint] = []
+        due: list[SnapshotHint] = []
         if hints + reading < self.window:
             rest = (chunk for chunk in waiting if chunk not in under_way)
             due += _groups(rest, small, self.window - hints - reading)
@@ -83,7 +94,7 @@ class Dispatch:
         self._sent |= dict.fromkeys(due, now)
         return due
 
-    def refused(self, hint: Hint) -> None:
+    def refused(self, hint: SnapshotHint) -> None:
         """The worker that took this hint was turned away: it is sent again as soon as it is wanted, but not before
         another attempt may read. (A worker asks with a producer that it opened for that; asking in vain is dear.)
         """
@@ -96,7 +107,7 @@ class Dispatch:
         return self.parallelism + self.ahead
 
 
-def _chunks(hint: Hint) -> tuple[ChunkId, ...]:
+def _chunks(hint: SnapshotHint) -> tuple[ChunkId, ...]:
     return () if isinstance(hint, TableId) else hint
 
 

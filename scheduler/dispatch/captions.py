@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from scheduler.dispatch import Hint
+from scheduler.dispatch import Hint, Sweep
 from shared.machines.ledger import TableRecord
 from shared.model.change import ChunkKey, KeyPart
 from shared.model.chunk import ChunkId, KeyRange
@@ -32,6 +32,8 @@ def caption(hint: Hint, tables: Mapping[TableId, TableRecord], waiting: Mapping[
         tables: all tables of the job.
         waiting: the chunks that wait, with their ranges; those of the hint are among them.
     """
+    if isinstance(hint, Sweep):
+        return f"{hint.table} sweep: rows vanished without a change of each"
     if isinstance(hint, TableId):
         return _of_split(tables[hint])
     if len(hint) > 1:

@@ -204,6 +204,7 @@ _SINK = (
     _supported("binary.encoding", "binary_encoding", one_of("base64", "hex"), "base64"),
     _supported("json.columns", "json_columns", one_of("string", "object"), "string"),
     _supported("set.encoding", "set_encoding", one_of("array", "string"), "array"),
+    _supported("sink.on-truncate", "on_truncate", one_of("tombstones", "keep"), "tombstones"),
     *(
         _supported(f"aliyun.kafka.{key}", f"aliyun.{field}")
         for key, field in (

@@ -88,6 +88,7 @@ class SinkSpec(_Record):
     binary_encoding: Literal["base64", "hex"]
     json_columns: Literal["string", "object"]
     set_encoding: Literal["array", "string"]
+    on_truncate: Literal["tombstones", "keep"]
     aliyun: AliyunSpec | None = None
 
     def client_properties(self) -> dict[str, str]:

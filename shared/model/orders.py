@@ -7,7 +7,7 @@ a version; a worker accepts all versions up to its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -24,6 +24,7 @@ VERSION = 1
 #: Names of the Celery tasks and of their queue. They are the wire: moving code must not change them.
 CHUNK_TASK = "headrace.snapshot.chunk"
 SPLIT_TASK = "headrace.snapshot.split"
+SWEEP_TASK = "headrace.mend.sweep"
 SNAPSHOT_QUEUE = "snapshot"
 
 
@@ -53,6 +54,24 @@ class AskReread:
     range: KeyRange
     attempt: str
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskSweep:
+    """May this attempt put the topic of a table right that lost rows without a change of each?"""
+
+    table: TableId
+    attempt: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Every key that the topic had when the sweep was granted has been read again. `emptied` is that of the grant."""
+
+    table: TableId
+    attempt: str
+    emptied: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +137,16 @@ class SplitTable:
 
 
 @dataclass(frozen=True, slots=True)
+class SweepTable:
+    """Read every key of the topic again. The table had been emptied so many times."""
+
+    attempt: str
+    table: Table
+    topic: str
+    emptied: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Not now: the hint was stale, doubled or early."""
 
@@ -125,8 +154,8 @@ class Refused:
     reason: str
 
 
-Question: TypeAlias = AskChunks | AskSplit | AskReread | Beat | GaveUp | Bounds
-Answer: TypeAlias = ReadChunks | SplitTable | Refused
+Question: TypeAlias = AskChunks | AskSplit | AskReread | AskSweep | Swept | Beat | GaveUp | Bounds
+Answer: TypeAlias = ReadChunks | SplitTable | SweepTable | Refused
 
 
 def encode(message: Question | Answer) -> bytes:
@@ -139,8 +168,10 @@ def _question_body(message: Question) -> dict[str, Any]:
     match message:
         case AskChunks(chunks, _, worker):
             return {"chunks": chunks_to_json(chunks), "worker": worker}
-        case AskSplit(table, _, worker):
+        case AskSplit(table, _, worker) | AskSweep(table, _, worker):
             return {"table": list(table), "worker": worker}
+        case Swept(table, _, emptied):
+            return {"table": list(table), "emptied": emptied}
         case AskReread(table, bounds, _, worker):
             return {"table": list(table), **_range_to_json(bounds), "worker": worker}
         case Beat(_, rows, size):
@@ -160,6 +191,8 @@ def _answer_body(message: Answer) -> dict[str, Any]:
         case SplitTable(_, schema, after, rows, estimate):
             body = {"table": table_to_json(schema), "after": bound_to_json(after)}
             return {**body, "chunk_rows": rows, "rows_estimate": estimate}
+        case SweepTable(_, schema, topic, emptied):
+            return {"table": table_to_json(schema), "topic": topic, "emptied": emptied}
         case Refused(_, reason):
             return {"reason": reason}
 
@@ -223,29 +256,42 @@ def decode(data: bytes) -> Question | Answer:
 
 
 def _decode(kind: str, attempt: str, body: dict[str, Any]) -> Question | Answer:
-    match kind:
-        case "AskChunks":
-            return AskChunks(chunks_from_json(body["chunks"]), attempt, body["worker"])
-        case "AskSplit":
-            return AskSplit(TableId(*body["table"]), attempt, body["worker"])
-        case "AskReread":
-            return AskReread(TableId(*body["table"]), _range_from_json(body), attempt, body["worker"])
-        case "Beat":
-            return Beat(attempt, int(body["rows"]), int(body["bytes"]))
-        case "GaveUp":
-            return GaveUp(attempt, body["error"], body["message"], body["hint"], bool(body["fatal"]))
-        case "Bounds":
-            bounds = tuple(bound for item in body["bounds"] if (bound := bound_from_json(item)) is not None)
-            return Bounds(
-                TableId(*body["table"]), attempt, bound_from_json(body["after"]), bounds, bool(body["finished"])
-            )
-        case "ReadChunks":
-            granted = tuple(_granted_from_json(one) for one in body["granted"])
-            rows, size = body.get("pace", (0, 0))
-            return ReadChunks(attempt, GtidSet.parse(body["low"]), granted, Pace(float(rows), float(size)))
-        case "SplitTable":
-            after, schema = bound_from_json(body["after"]), table_from_json(body["table"])
-            return SplitTable(attempt, schema, after, int(body["chunk_rows"]), int(body["rows_estimate"]))
-        case "Refused":
-            return Refused(attempt, body["reason"])
-    raise ValueError(f"message kind {kind!r} is unknown")
+    if kind not in _DECODERS:
+        raise ValueError(f"message kind {kind!r} is unknown")
+    return _DECODERS[kind](attempt, body)
+
+
+def _bounds_of(attempt: str, body: dict[str, Any]) -> Bounds:
+    bounds = tuple(bound for item in body["bounds"] if (bound := bound_from_json(item)) is not None)
+    return Bounds(TableId(*body["table"]), attempt, bound_from_json(body["after"]), bounds, bool(body["finished"]))
+
+
+def _read_chunks_of(attempt: str, body: dict[str, Any]) -> ReadChunks:
+    granted = tuple(_granted_from_json(one) for one in body["granted"])
+    rows, size = body.get("pace", (0, 0))
+    return ReadChunks(attempt, GtidSet.parse(body["low"]), granted, Pace(float(rows), float(size)))
+
+
+def _split_table_of(attempt: str, body: dict[str, Any]) -> SplitTable:
+    after, schema = bound_from_json(body["after"]), table_from_json(body["table"])
+    return SplitTable(attempt, schema, after, int(body["chunk_rows"]), int(body["rows_estimate"]))
+
+
+_DECODERS: dict[str, Callable[[str, dict[str, Any]], Question | Answer]] = {
+    "AskChunks": lambda attempt, body: AskChunks(chunks_from_json(body["chunks"]), attempt, body["worker"]),
+    "AskSplit": lambda attempt, body: AskSplit(TableId(*body["table"]), attempt, body["worker"]),
+    "AskReread": lambda attempt, body: AskReread(
+        TableId(*body["table"]), _range_from_json(body), attempt, body["worker"]
+    ),
+    "AskSweep": lambda attempt, body: AskSweep(TableId(*body["table"]), attempt, body["worker"]),
+    "Swept": lambda attempt, body: Swept(TableId(*body["table"]), attempt, int(body["emptied"])),
+    "Beat": lambda attempt, body: Beat(attempt, int(body["rows"]), int(body["bytes"])),
+    "GaveUp": lambda attempt, body: GaveUp(attempt, body["error"], body["message"], body["hint"], bool(body["fatal"])),
+    "Bounds": _bounds_of,
+    "ReadChunks": _read_chunks_of,
+    "SplitTable": _split_table_of,
+    "SweepTable": lambda attempt, body: SweepTable(
+        attempt, table_from_json(body["table"]), body["topic"], int(body["emptied"])
+    ),
+    "Refused": lambda attempt, body: Refused(attempt, body["reason"]),
+}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from shared.adapters.memory.kafka import MemorySink
-from shared.machines.ledger import HeldRanges, Ledger, MemoryHold
+from shared.machines.ledger import HeldRanges, Ledger, MemoryHold, TableRecord
 from shared.model.change import Change
 from shared.model.orders import ReadChunks
 from shared.model.position import GtidSet
@@ -105,6 +105,20 @@ class CommitsInHalves(MemorySink):
             super().write_all(topic, [change])
 
 
+class NeverSweeps(Ledger):
+    """Rule 10: rows that a statement took away stay in the topic."""
+
+    def next_to_sweep(self) -> TableRecord | None:
+        return None
+
+
+class SweepsForLaterToo(Ledger):
+    """Rule 10: a sweep counts for statements that came after it had begun."""
+
+    def swept(self, table: TableId, emptied: int) -> None:
+        super().swept(table, max(emptied, self.tables[table].emptied))
+
+
 #: By rule: what is switched off, and whether it shows without any fault.
 MUTANTS: dict[str, tuple[Rules, bool]] = {
     "one id for every attempt at a chunk": (Rules(one_id_per_chunk=True), False),
@@ -114,5 +128,7 @@ MUTANTS: dict[str, tuple[Rules, bool]] = {
     "8: resume from R alone": (Rules(ledger=ResumesFromROnly), False),
     "8: nothing is skipped": (Rules(ledger=ForgetsWhatRCovers), False),
     "10: tombstones by an earlier read": (Rules(absence_read_early=True), True),
+    "10: no sweep of an emptied table": (Rules(ledger=NeverSweeps), True),
+    "10: one sweep for what came later": (Rules(ledger=SweepsForLaterToo), True),
     "12: transactions in halves": (Rules(leader_sink=CommitsInHalves), True),
 }

@@ -164,7 +164,7 @@ class Hints:
 
     def send(self, hint: Hint) -> None:
         if not self.world.chance(self.world.faults.lose):
-            self.world.together += not isinstance(hint, TableId) and len(hint) > 1
+            self.world.together += isinstance(hint, tuple) and not isinstance(hint, TableId) and len(hint) > 1
             self.world.start_worker(hint)
             if self.world.chance(self.world.faults.double):
                 self.world.start_worker(hint)

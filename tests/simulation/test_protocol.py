@@ -13,7 +13,8 @@ from shared.adapters.memory.mysql import key_bytes
 from shared.errors import Bug, Unavailable
 from tests.simulation.checkers import check, converged
 from tests.simulation.mutants import MUTANTS, Rules
-from tests.simulation.world import NO_FAULTS, TABLES, Actor, Faults, World, run, simulate
+from tests.simulation.ports import Reader
+from tests.simulation.world import NO_FAULTS, TABLES, Actor, Faults, World, rows, run, simulate
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "2000"))
 #: A mutant must be caught within so many seeds.
@@ -29,7 +30,7 @@ def name_of(block: range) -> str:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=name_of)
 def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
-    takeovers = fences = merged = together = rereads = 0
+    takeovers = fences = merged = together = rereads = sweeps = 0
     for seed in block:
         world = simulate(seed, Faults())
         assert check(world) == [], f"seed {seed}: python -m tests.simulation {seed}"
@@ -38,12 +39,14 @@ def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
         merged += world.merged
         together += world.together
         rereads += world.rereads
+        sweeps += world.sweeps
     # A simulation that never reached the hard paths would prove nothing.
     assert takeovers > len(block) / 2
     assert fences > len(block) / 4
     assert merged > len(block) * 5
     assert together > len(block) / 2
     assert rereads > len(block)
+    assert sweeps > len(block)
 
 
 @pytest.mark.parametrize("block", BLOCKS[: max(1, len(BLOCKS) // 10)], ids=name_of)
@@ -118,6 +121,7 @@ def test_a_topic_that_somebody_else_wrote_to_is_mended_by_reading_again() -> Non
         assert converged(world), "nothing was wrong"
         world.writing = True
         world.faults = Faults()
-        world.actors.append(Actor("reread-all", world.reread_until_done(table)))
+        everything = Reader(world, frozenset(range(rows(table))))
+        world.actors.append(Actor("reread-all", world.reread_until_done("mend", table, everything)))
         run(world, 300)
         assert converged(world) == [], f"seed {seed}"

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
-from scheduler.dispatch import Hint
+from scheduler.dispatch import Hint, Sweep
 from shared.adapters.memory.kafka import Cluster, MemorySink
 from shared.adapters.memory.mysql import MemoryMysql, MemoryStream
 from shared.codec import FormatOptions, key_reader
 from shared.errors import Transient, Unavailable
 from shared.machines.ledger import Ledger, MemoryHold, TableRecord
 from shared.model.chunk import ChunkId, KeyRange
-from shared.model.orders import AskChunks, AskReread, AskSplit, Bounds, SplitTable
+from shared.model.orders import AskChunks, AskReread, AskSplit, AskSweep, Bounds, SplitTable, SweepTable, Swept
 from shared.model.schema import Column, Table, TableId
 from shared.model.throttle import Limits
 from tests.simulation.mutants import AS_SHIPPED, Rules
@@ -48,6 +48,7 @@ class Faults:
     lose_commit: float = 0.03
     rival: float = 0.002
     reread: float = 0.02
+    truncate: float = 0.003
     no_wait_for_low: bool = False
     no_fence: bool = False
     end_before_fence: bool = False
@@ -88,6 +89,7 @@ class World:
     merged: int = 0
     together: int = 0
     rereads: int = 0
+    sweeps: int = 0
     held: set[tuple[bytes, bytes | None]] = field(default_factory=set)
     most_held: int = 0
     trace: deque[str] = field(default_factory=lambda: deque(maxlen=20_000))
@@ -123,6 +125,8 @@ class World:
                 self.write()
             if self.writing and self.chance(self.faults.reread):
                 self.start_reread()
+            if self.writing and self.chance(self.faults.truncate):
+                self.truncate()
             self.advance_commits()
             leaders = [actor for actor in self.actors if actor.name.startswith("leader")]
             if not leaders or self.chance(self.faults.rival):
@@ -169,6 +173,13 @@ class World:
         if writes:
             self.note(f"MySQL writes {', '.join(f'{t.table}/{row}' for t, row in writes)}")
             self.mysql.commit([(table, row, alive) for (table, row), alive in writes.items()])
+
+    def truncate(self) -> None:
+        """Takes a table's rows away, when nobody writes to it."""
+        table = self.random.choice(TABLES)
+        if table.id not in {name for name, _ in self.mysql.locked()}:
+            self.note(f"MySQL truncates {table.id}")
+            self.mysql.truncate(table.id, range(rows(table)))
 
     def advance_commits(self) -> None:
         for commit in self.mysql.binlog[-12:]:
@@ -249,7 +260,10 @@ class World:
         self.serial += 1
         name = f"worker-{self.serial}"
         self.note(f"{name} takes the hint {hint}")
-        moves = self.split(hint, name) if isinstance(hint, TableId) else self.read(hint, name)
+        if isinstance(hint, Sweep):
+            moves = self.sweep(hint.table, name)
+        else:
+            moves = self.split(hint, name) if isinstance(hint, TableId) else self.read(hint, name)
         self.actors.append(Actor(name, moves))
 
     def read(self, chunks: tuple[ChunkId, ...], name: str) -> Generator[None, None, None]:
@@ -297,16 +311,38 @@ class World:
             yield
         return False
 
-    def reread_until_done(self, table: Table) -> Generator[None, None, None]:
-        """The whole table, until one attempt has ended well."""
+    def reread_until_done(self, name: str, table: Table, reader: Reader) -> Generator[None, None, bool]:
+        """The whole table; True when an attempt has ended well, False when none did for a long while."""
+        patience = self.tick + 2000
         for serial in count():
-            reader = Reader(self, frozenset(range(rows(table))))
             try:
-                done = yield from self.attempt_again(f"mend-{serial}", table, KeyRange(None, None), reader)
+                if (yield from self.attempt_again(f"{name}-{serial}", table, KeyRange(None, None), reader)):
+                    return True
             except Transient:
-                continue
-            if done:
-                return
+                pass
+            if self.tick > patience:
+                return False
+        return False
+
+    def sweep(self, table: TableId, name: str) -> Generator[None, None, None]:
+        """Reads every key of the topic again, when the leader wants it."""
+        post = Post(self)
+        post.ask(AskSweep(table, name, name))
+        patience = self.tick + 400
+        while (answer := post.answer_for(name)) is None and self.tick < patience:
+            yield
+        if not isinstance(answer, SweepTable):
+            return
+        end = self.kafka.end(answer.topic)
+        while self.kafka.stable_end(answer.topic) < end:
+            post.beat(name, 0, 0)
+            yield
+        fold = {message.key: message.value for message in self.kafka.committed(answer.topic)}
+        keys = frozenset(key_reader(answer.table, FormatOptions())(key)[0] for key, value in fold.items() if value)
+        if keys and not (yield from self.reread_until_done(name, answer.table, Reader(self, keys, only=True))):
+            return
+        self.sweeps += 1
+        post.ask(Swept(table, name, answer.emptied))
 
     def split(self, table: TableId, name: str) -> Generator[None, None, None]:
         post = Post(self)
@@ -363,5 +399,5 @@ def arrived(world: World) -> bool:
 
 
 def at_rest(ledger: Ledger) -> bool:
-    """Nothing waits for a commit, and nothing is held."""
-    return not ledger.moved and not any(ledger.held_chunks())
+    """Nothing waits for a commit, nothing is held, and no topic must be swept."""
+    return not ledger.moved and not any(ledger.held_chunks()) and ledger.next_to_sweep() is None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from scheduler.dispatch import Dispatch
+from scheduler.dispatch import Dispatch, Sweep
 from shared.errors import NeedsOperator, SchemaChanged, UnsupportedEvent
 from shared.machines.ledger import Batch, DoneMark, Grant, HeldRanges, Ledger, decode_record
 from shared.machines.throttle import Throttle
@@ -24,6 +24,7 @@ from shared.model.orders import (
     AskChunks,
     AskReread,
     AskSplit,
+    AskSweep,
     Beat,
     Bounds,
     GaveUp,
@@ -31,11 +32,12 @@ from shared.model.orders import (
     Question,
     ReadChunks,
     Refused,
-    SplitTable,
+    Swept,
 )
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
 from shared.model.throttle import Limits, Pace
+from workers.binlog.chores import Chores
 from workers.binlog.ports import Policy, Ports
 from workers.binlog.statements import judge
 from workers.binlog.tallies import Tallies
@@ -81,7 +83,7 @@ class Leader:
         self._beats: dict[str, float] = {}
         self._progress: dict[str, int] = {}
         self._fencing: dict[str, int | None] = {}
-        self._splitter: tuple[TableId, str, float] | None = None
+        self._chores = Chores(ledger, ports.mail.answer, policy.chore_silence)
         self._written = 0
         self._committed_at = 0.0
         self._tallies = Tallies()
@@ -198,8 +200,13 @@ class Leader:
         verdict = judge(event.database, event.sql, self.ledger.tables)
         place = Coordinates(self.reached.file, event.end_position or self.reached.offset)
         hint = "Cancel the job and submit it again: its tables are then read anew with their present columns."
-        if verdict.stop:
-            raise SchemaChanged(f"{verdict.stop}, which the job cannot follow (before {place}).", hint)
+        copied = [table for table in verdict.dropped if not self.ledger.tables[table].live]
+        stop = f"DROP reached {copied[0]} while it was copied" if copied else verdict.stop
+        if stop:
+            raise SchemaChanged(f"{stop}, which the job cannot follow (before {place}).", hint)
+        if self._policy.sweep:
+            for table in verdict.emptied:
+                self.ledger.emptied(table, whole=table in verdict.void)
         for table in verdict.recheck:
             if self._ports.source.current(table) != self.ledger.tables[table].table:
                 raise SchemaChanged(f"The columns or keys of {table} changed (before {place}).", hint)
@@ -231,17 +238,16 @@ class Leader:
         match question:
             case AskChunks(chunks, attempt, _):
                 self._admit(chunks, attempt, now)
-            case AskSplit(table, attempt, _):
-                self._admit_splitter(table, attempt, now)
+            case AskSplit() | Bounds() | AskSweep() | Swept():
+                self._chores.take(question, now, self.throttle.reason(now))
             case AskReread():
                 self._admit_reread(question, now)
             case Beat(attempt, rows, size):
+                self._chores.heard(attempt, now)
                 if attempt in self._beats:
                     self._beats[attempt] = now
                     self._progress[attempt] = rows
                     self.throttle.count(attempt, rows, size, now)
-            case Bounds():
-                self._take_bounds(question, now)
             case GaveUp():
                 self._gave_up(question)
 
@@ -276,25 +282,8 @@ class Leader:
             return
         self._ports.mail.answer(Refused(question.attempt, reason))
 
-    def _admit_splitter(self, table: TableId, attempt: str, now: float) -> None:
-        if table != self._to_split(now) or self.throttle.reason(now):
-            self._ports.mail.answer(Refused(attempt, "not to be split now"))
-            return
-        record = self.ledger.tables[table]
-        self._splitter = (table, attempt, now)
-        self._ports.mail.answer(
-            SplitTable(attempt, record.table, record.split_at, record.chunk_rows, record.rows_estimate)
-        )
-
-    def _take_bounds(self, found: Bounds, now: float) -> None:
-        taken = self.ledger.split(found.table, found.after, found.bounds, found.finished)
-        if self._splitter and self._splitter[1] == found.attempt:
-            # A result that does not fit means that another splitter was at work: that one goes on.
-            self._splitter = (found.table, found.attempt, now) if taken and not found.finished else None
-
     def _gave_up(self, message: GaveUp) -> None:
-        known = message.attempt in self._beats or (self._splitter is not None and self._splitter[1] == message.attempt)
-        if not known:
+        if message.attempt not in self._beats and not self._chores.does(message.attempt):
             # It had not been admitted: a worker that is set up wrongly, or a report that comes late. Others may do it.
             self.worker_error = message if message.fatal else self.worker_error
             return
@@ -302,8 +291,7 @@ class Leader:
             raise WorkerFailed(f"A snapshot worker stopped with {message.error}: {message.message}", message.hint)
         if message.attempt in self._beats:
             self._beats[message.attempt] = float("-inf")
-        else:
-            self._splitter = None
+        self._chores.end(message.attempt)
 
     # Holds, fences, hints.
 
@@ -337,14 +325,11 @@ class Leader:
         claims = {attempt for _, attempt in self.ledger.claims()}
         self._fencing = {attempt: end for attempt, end in self._fencing.items() if attempt in claims}
 
-    def _to_split(self, now: float) -> TableId | None:
-        if self._splitter and now - self._splitter[2] <= self._policy.split_silence:
-            return None
-        return self.ledger.next_to_split()
-
     def _send_hints(self, now: float) -> None:
         ledger = self.ledger
-        to_split = self._to_split(now)
+        if (swept := self._chores.hint_to_sweep(now)) is not None:
+            self._ports.hints.send(Sweep(swept))
+        to_split = self._chores.to_split(now)
         if not ledger.waiting and to_split is None:
             return
         self._look_at_load(now)

@@ -126,8 +126,10 @@ class Policy:
     parallelism: int
     silence: float = 5.0
     """A reader without a heartbeat for this long is suspected and fenced; being wrong costs one attempt."""
-    split_silence: float = 30.0
-    """A splitter without a result for this long is taken for dead."""
+    chore_silence: float = 30.0
+    """A splitter without a result, or a sweeper without a sign of life for this long is taken for dead."""
+    sweep: bool = True
+    """Whether topics follow statements that take rows away without a change of each."""
     commit_messages: int = 50_000
     """Under load, a transaction is committed after this many messages: as many as a chunk holds (docs/performance.md)."""
     commit_interval: float = 0.2

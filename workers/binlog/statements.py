@@ -1,8 +1,8 @@
 """What a logged statement (DDL) means for the job's tables. Pure: text in, verdict out.
 
 No DDL is parsed. A statement that names none of the job's tables is harmless. One that names some makes the leader
-compare those tables with the catalog; emptying or dropping statements stop the job, since their effect on rows is not
-in the binlog as row changes.
+compare those tables with the catalog. The effect of emptying or dropping statements on rows is not in the binlog as row
+changes: the topics of these tables must be swept. To name a table too many costs a sweep that finds nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ _VERB = re.compile(r"\W*(\w+)")
 _NAME = r"(`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|[\w$]+)"
 #: A name, or two that a dot joins: `database.table`, or `table.column`.
 _NAMES = re.compile(rf"{_NAME}(?:\s*\.\s*{_NAME})?")
-_ROWS_VANISH = frozenset({"TRUNCATE", "DROP", "RENAME"})
+_PLACE = rf"{_NAME}(?:\s*\.\s*{_NAME})?".replace("(`", "(?:`")
+_EMPTIES = re.compile(
+    rf"\s*(?:TRUNCATE(?:\s+TABLE\b)?|DROP\s+TABLES?\b(?:\s+IF\s+EXISTS\b)?)\s*({_PLACE}(?:\s*,\s*{_PLACE})*)"
+    r"\s*(?:\b(?:RESTRICT|CASCADE)\b)?[\s;]*",
+    re.IGNORECASE,
+)
+_DROPS = re.compile(r"\W*DROP\s+(?:TABLE|TABLES|DATABASE|SCHEMA)\b", re.IGNORECASE)
+_TAKES_PARTITIONS = re.compile(r"\b(?:TRUNCATE|DROP)\s+PARTITION\b", re.IGNORECASE)
+_SWAPS_ROWS = re.compile(r"\b(?:EXCHANGE|DISCARD|IMPORT)\s+(?:PARTITION|TABLESPACE)\b", re.IGNORECASE)
 _ROWS_CHANGE = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "LOAD", "CALL", "DO"})
 _NEVER_TABLES = frozenset({"GRANT", "REVOKE", "SET", "ANALYZE", "FLUSH", "OPTIMIZE", "REPAIR"})
 _NOT_A_TABLE = re.compile(
@@ -38,10 +46,15 @@ _DATABASE = re.compile(r"\W*DROP\s+(?:DATABASE|SCHEMA)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`stop` says why the job must stop; otherwise `recheck` are the tables to compare with the catalog."""
+    """`stop` says why the job must stop; otherwise `recheck` are the tables to compare with the catalog, `emptied` those that may have lost
+    rows, `dropped` those of them that may not be there any more, and `void` those that have surely lost all rows.
+    """
 
     stop: str = ""
     recheck: tuple[TableId, ...] = ()
+    emptied: tuple[TableId, ...] = ()
+    dropped: tuple[TableId, ...] = ()
+    void: tuple[TableId, ...] = ()
 
 
 def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdict:
@@ -65,23 +78,42 @@ def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdi
         named = tuple(t for t in tables if _is_named(t, default_database, names, leading))
     if not named:
         return Verdict()
-    if verb in _ROWS_VANISH:
+    if verb == "TRUNCATE":
+        return Verdict(emptied=named, void=_surely(text, default_database, named))
+    if _DROPS.match(text):
+        return Verdict(emptied=named, dropped=named, void=_surely(text, default_database, named))
+    if verb in ("DROP", "RENAME"):
         return Verdict(stop=f"{verb} reached {named[0]}")
     if verb in _ROWS_CHANGE:
         return Verdict(stop=f"{verb} on {named[0]} was logged as a statement, not as rows")
-    if verb == "ALTER" and re.search(
-        r"\b(?:TRUNCATE|DROP|EXCHANGE|DISCARD|IMPORT)\s+(?:PARTITION|TABLESPACE)\b", text, re.I
-    ):
+    return _judge_alter(text, named) if verb == "ALTER" else Verdict(recheck=named)
+
+
+def _judge_alter(text: str, named: tuple[TableId, ...]) -> Verdict:
+    if _SWAPS_ROWS.search(text):
         return Verdict(stop=f"ALTER TABLE … PARTITION or TABLESPACE reached {named[0]}")
-    if verb == "ALTER" and re.search(r"\bRENAME\s++(?!(?:COLUMN|INDEX|KEY)\b)", text, re.IGNORECASE):
+    if re.search(r"\bRENAME\s++(?!(?:COLUMN|INDEX|KEY)\b)", text, re.IGNORECASE):
         return Verdict(stop=f"ALTER TABLE … RENAME reached {named[0]}")
-    return Verdict(recheck=named)
+    return Verdict(recheck=named, emptied=named if _TAKES_PARTITIONS.search(text) else ())
+
+
+def _surely(text: str, default_database: str, named: tuple[TableId, ...]) -> tuple[TableId, ...]:
+    """Those of the tables that the statement names letter by letter, where it is one that this function reads to its end."""
+    found = _EMPTIES.fullmatch(text)
+    if not found:
+        return ()
+    names = [(_unquoted(first), _unquoted(second)) for first, second in _NAMES.findall(found[1])]
+    exact = {TableId(first, second) if second else TableId(default_database, first) for first, second in names}
+    return tuple(table for table in named if table in exact)
+
+
+def _unquoted(name: str) -> str:
+    quote = name[:1]
+    return name[1:-1].replace(quote * 2, quote) if quote in ("`", '"') else name
 
 
 def _bare(name: str) -> str:
-    quote = name[:1]
-    bare = name[1:-1].replace(quote * 2, quote) if quote in ("`", '"') else name
-    return bare.lower()
+    return _unquoted(name).lower()
 
 
 def _is_named(

@@ -12,7 +12,7 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from scheduler.dispatch import Hint
+from scheduler.dispatch import Hint, Sweep
 from scheduler.dispatch.captions import caption
 from shared import clock
 from shared.adapters.redis import client as redis_client
@@ -23,7 +23,7 @@ from shared.codec import key_reader
 from shared.errors import InvalidJob, Superseded, Unavailable
 from shared.job.throttling import as_json
 from shared.machines.ledger import Ledger
-from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, Answer, Question, chunks_to_json
+from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, SWEEP_TASK, Answer, Question, chunks_to_json
 from shared.model.schema import TableId
 from shared.runtime import connections, logs, metrics
 from shared.runtime.celery_app import make_app
@@ -108,9 +108,9 @@ class CeleryHints:
     def send(self, hint: Hint) -> None:
         """See `Hints`; a hint that Redis does not take is sent again later."""
         arguments: dict[str, Any] = {"job": self._job, "job_id": self._job_id}
-        if isinstance(hint, TableId):
-            task = SPLIT_TASK
-            arguments |= {"database": hint.database, "table": hint.table}
+        if isinstance(hint, TableId | Sweep):
+            task, table = (SPLIT_TASK, hint) if isinstance(hint, TableId) else (SWEEP_TASK, hint.table)
+            arguments |= {"database": table.database, "table": table.table}
         else:
             task = CHUNK_TASK
             arguments |= {"chunks": chunks_to_json(hint)}
@@ -184,7 +184,11 @@ class Tenure:
         ports = Ports(
             opened.stream, opened.sink, opened.log, mail, opened.source, opened.gauge, opened.fencer, hints, keys
         )
-        policy = Policy(ledger.parallelism, silence=self._context.settings.silence_seconds)
+        policy = Policy(
+            ledger.parallelism,
+            silence=self._context.settings.silence_seconds,
+            sweep=self._context.spec.sink.on_truncate == "tombstones",
+        )
         leader = Leader(ledger, ports, policy, limits)
         figures = Figures(name, leader, opened)
         try:

@@ -54,14 +54,14 @@ class Mender:
     tell: Callable[[int, str], None]
     written: int = 0
 
-    def keys(self, rows: KeyedRows, batches: Iterable[Sequence[bytes]]) -> None:
-        """Writes these keys as MySQL has them: their rows, or tombstones.
+    def keys(self, rows: KeyedRows, batches: Iterable[Sequence[bytes]], *, gone_is_empty: bool = False) -> None:
+        """Writes these keys as MySQL has them: their rows, or tombstones; see `KeysReader`.
 
         Raises:
             HeadraceError: it could not be done; what was written before is right, and stays.
         """
         for keys in _regrouped(batches):
-            self.range(_WHOLE, KeysReader(rows, keys))
+            self.range(_WHOLE, KeysReader(rows, keys, gone_is_empty=gone_is_empty))
 
     def range(self, bounds: KeyRange, reader: Reader) -> None:
         """Has the reader read a range again, until an attempt has ended well."""

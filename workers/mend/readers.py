@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Protocol
 
+from shared.errors import TableGone
 from shared.model.change import Change, EncodedRow
 from shared.model.orders import Granted
 from shared.model.position import GtidSet
@@ -31,11 +33,13 @@ class KeysReader:
     Args:
         rows: the table.
         keys: as they stand in the topic.
+        gone_is_empty: a table that MySQL does not have has no rows; else it is an error.
     """
 
-    def __init__(self, rows: KeyedRows, keys: Sequence[bytes]) -> None:
+    def __init__(self, rows: KeyedRows, keys: Sequence[bytes], *, gone_is_empty: bool = False) -> None:
         self._rows = rows
         self._keys = dict.fromkeys(keys)
+        self._gone_is_empty = gone_is_empty
         self.received = 0
 
     def executed(self, low: GtidSet) -> bool:
@@ -47,13 +51,14 @@ class KeysReader:
         the keys need not be read at one moment.
         """
         missing = set(self._keys)
-        for batch in self._rows.again([list(self._keys)]):
-            found: list[Change] = []
-            for row in batch:
-                if row[0] in missing:
-                    missing.discard(row[0])
-                    found.append(row)
-            yield found
+        with suppress(*((TableGone,) if self._gone_is_empty else ())):
+            for batch in self._rows.again([list(self._keys)]):
+                found: list[Change] = []
+                for row in batch:
+                    if row[0] in missing:
+                        missing.discard(row[0])
+                        found.append(row)
+                yield found
         if missing:
             yield [(key, None) for key in self._keys if key in missing]
 

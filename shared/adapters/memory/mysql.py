@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from shared.model.binlog import Event, Heartbeat, RowChanges, TransactionBegin, TransactionEnd
+from shared.model.binlog import Event, Heartbeat, RowChanges, Statement, TransactionBegin, TransactionEnd
 from shared.model.change import Change, bytes_of
 from shared.model.chunk import KeyRange
 from shared.model.position import Coordinates, GtidSet
@@ -36,10 +36,13 @@ def value_bytes(version: int | None) -> bytes | None:
 
 @dataclass(slots=True)
 class Commit:
-    """A transaction in the binlog; `visible` to SELECT, and `executed` once gtid_executed has it."""
+    """A transaction in the binlog; `visible` to SELECT, and `executed` once gtid_executed has it. With `sql` it is logged as
+    that statement, and its writes are not.
+    """
 
     number: int
     writes: tuple[Write, ...]
+    sql: str = ""
     visible: bool = False
     executed: bool = False
 
@@ -69,6 +72,14 @@ class MemoryMysql:
         for table, row, version in made:
             self.history.setdefault((table, row), [None]).append(version)
         self.binlog.append(Commit(number, made))
+
+    def truncate(self, table: TableId, rows: Iterable[int]) -> None:
+        """Appends a statement that takes all rows away. `rows` are all that there may be: nobody writes them meanwhile."""
+        for row in rows:
+            self.history.setdefault((table, row), [None]).append(None)
+        self.binlog.append(
+            Commit(len(self.binlog) + 1, tuple((table, row, None) for row in rows), f"TRUNCATE TABLE {table.table}")
+        )
 
     def show(self, commit: Commit) -> None:
         """The engine commits: SELECT sees the transaction."""
@@ -129,13 +140,22 @@ class MemoryStream:
             self._next += 1
             if not self._start.covers(commit.gtids):
                 commits.append(commit)
+            if commit.sql or self._next_is_statement():
+                break  # a statement stands alone
         return commits
+
+    def _next_is_statement(self) -> bool:
+        return self._next < len(self._server.binlog) and bool(self._server.binlog[self._next].sql)
 
 
 def _events_of(commits: Sequence[Commit]) -> list[Event]:
     """Several transactions as one, their changes gathered by table: the utmost that the real decoders may do."""
     gtids, end = GtidSet({}), commits[-1].number * _BYTES
     gathered: dict[TableId, list[Change]] = {}
+    if commits[0].sql:
+        (table, *_), *_ = commits[0].writes
+        statement = Statement(table.database, commits[0].sql, 0, end)
+        return [TransactionBegin(str(commits[0].gtids), end - 70), statement, TransactionEnd(0, end)]
     for commit in commits:
         gtids = gtids.union(commit.gtids)
         for table, row, version in commit.writes:

@@ -18,7 +18,7 @@ from pymysql.cursors import Cursor
 from shared.adapters.mysql.cost import Cost
 from shared.adapters.mysql.result import ask, piece
 from shared.codec import SnapshotEncoder
-from shared.errors import Bug, HeadraceError, NeedsOperator, PreflightFailed, Unavailable
+from shared.errors import Bug, HeadraceError, NeedsOperator, PreflightFailed, TableGone, Unavailable
 from shared.model.change import EncodedRow
 from shared.model.throttle import Address
 
@@ -31,7 +31,9 @@ _READ_TIMEOUT_SECONDS = 120
 _DENIED = frozenset(
     {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR, ER.SPECIFIC_ACCESS_DENIED_ERROR}
 )
-_GONE = frozenset({ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR, ER.BAD_FIELD_ERROR})
+_GONE = frozenset({ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR})
+
+_AS_KNOWN = "The table is not as the job knows it; cancel the job and submit it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,9 @@ def _translate(error: pymysql.MySQLError, target: MysqlTarget, doing: str) -> He
     if code in _DENIED:
         return PreflightFailed(message, "Check source.username and source.password, and the user's GRANTs.")
     if code in _GONE:
-        return NeedsOperator(message, "The table is not as the job knows it; cancel the job and submit it again.")
+        return TableGone(message, _AS_KNOWN)
+    if code == ER.BAD_FIELD_ERROR:
+        return NeedsOperator(message, _AS_KNOWN)
     if code in (CR.CR_CONN_HOST_ERROR, CR.CR_UNKNOWN_HOST):
         return Unavailable(message, "Check source.hostname and source.port, and that MySQL is running.")
     if isinstance(error, pymysql.ProgrammingError):

@@ -46,6 +46,13 @@ class SpillingHold:
         with closing(self._file.execute("SELECT key, value FROM held")) as cursor:
             yield from in_batches(cursor)
 
+    def void(self) -> None:
+        """See `Hold`."""
+        self._bytes -= sum(len(value or b"") for value in self._events.values())
+        self._events = dict.fromkeys(self._events)
+        if self._file is not None:
+            self._file.execute("UPDATE held SET value = NULL")
+
     def __len__(self) -> int:
         if self._file is None:
             return len(self._events)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from shared.errors import Bug
 from shared.machines.ledger.chunks import ChunkState, HeldChunk, HeldRange, HeldRanges
@@ -41,6 +41,25 @@ class Holdings:
             self._ranges[table] = HeldRanges(HeldRange(number, chunk.range) for number, chunk in held.items())
         return self._ranges[table]
 
+    def puts(self, table: TableId, again: GtidSet | None) -> dict[int, Callable[[bytes, bytes | None], None]]:
+        """How each hold of a table takes events, by the number of its chunk.
+
+        Args:
+            table: the table.
+            again: the transactions of these events, where they are read again. Those that a hold's `since` covers were written
+                before its claim. Only what is read again can be so old.
+        """
+        return {
+            number: _drop if again is not None and chunk.since.covers(again) else chunk.hold.put
+            for number, chunk in self.of(table).items()
+        }
+
+    def void(self, table: TableId, again: GtidSet | None) -> None:
+        """All rows of a table are gone; see `puts`."""
+        for chunk in self.of(table).values():
+            if again is None or not chunk.since.covers(again):
+                chunk.hold.void()
+
     def readers(self) -> set[str]:
         """The attempts that are reading."""
         return {chunk.attempt for chunk in self if chunk.state is ChunkState.CLAIMED}
@@ -77,3 +96,7 @@ class Holdings:
         self._ranges.pop(table, None)
         if not self._chunks[table]:
             del self._chunks[table]
+
+
+def _drop(key: bytes, value: bytes | None) -> None:
+    """What is not held, in place of a hold's `put`."""

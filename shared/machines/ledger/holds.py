@@ -21,6 +21,9 @@ class Hold(Protocol):
     def batches(self) -> Iterator[list[Change]]:
         """The last event of each key, in no promised order, some at a time."""
 
+    def void(self) -> None:
+        """Every row is gone by a statement: the last event of each key becomes a tombstone."""
+
     def __len__(self) -> int:
         """How many keys are held."""
 
@@ -41,6 +44,10 @@ class MemoryHold:
     def batches(self) -> Iterator[list[Change]]:
         """See `Hold`."""
         return in_batches(self._events.items())
+
+    def void(self) -> None:
+        """See `Hold`."""
+        self._events = dict.fromkeys(self._events)
 
     def __len__(self) -> int:
         return len(self._events)

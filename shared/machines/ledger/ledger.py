@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import TypeAlias
 
 from shared.errors import Bug
@@ -22,6 +21,7 @@ from shared.machines.ledger.records import (
     done_key_bytes,
     encode_record,
 )
+from shared.machines.ledger.tables import Tables
 from shared.model.change import Change, ChunkKey
 from shared.model.chunk import REREAD, ChunkId, KeyRange
 from shared.model.position import Coordinates, GtidSet
@@ -56,16 +56,16 @@ class Ledger:
         if state.position is None:
             raise Bug("The ledger was opened without a position.")
         self.processed = state.position.processed
-        self.tables: dict[TableId, TableRecord] = dict(state.tables)
+        self._tables = Tables(state.tables, self._put)
+        self.tables: Mapping[TableId, TableRecord] = self._tables.records
         self.epoch = epoch
         self._server_uuid = server_uuid
         self.parallelism = parallelism
         self._new_hold = new_hold
         self._gtids: GtidSet | None = None
         self._replayed = False
-        # Linked lists: what is taken from the front leaves no gap there for the next look to walk over.
+        # A linked list: what is taken from the front leaves no gap there for the next look to walk over.
         self._waiting: OrderedDict[ChunkId, KeyRange] = OrderedDict()
-        self._unsplit = OrderedDict.fromkeys(r.table.id for r in state.tables.values() if not r.split_done)
         self._held = Holdings()
         self._dirty: dict[bytes, bytes | None] = {}
         self._tried: set[ChunkId] = set()
@@ -74,7 +74,7 @@ class Ledger:
             self._restore(record, state)
         if fresh:
             for table in state.tables.values():
-                self._put_table(table)
+                self._put(table)
         self._stored: tuple[GtidSet, int] | None = None
         self.stream_from = self._resume_position()
         self._to_replay = self.processed.minus(self.stream_from)
@@ -114,14 +114,11 @@ class Ledger:
         self._between_transactions()
         self._replayed = self.processed.intersects(gtids)
         if self._replayed:
-            self._check_replay(gtids)
+            # What is new to a job is newer than all its holds; what is read again may be older than some of them.
+            if not self.processed.covers(gtids):
+                raise Bug(f"{gtids} were put together, but only some of them are new.")
+            self._held.check_replay(gtids)
         self._gtids = gtids
-
-    def _check_replay(self, gtids: GtidSet) -> None:
-        """What is new to a job is newer than all its holds; what is read again may be older than some of them."""
-        if not self.processed.covers(gtids):
-            raise Bug(f"{gtids} were put together, but only some of them are new.")
-        self._held.check_replay(gtids)
 
     def held_ranges(self, table: TableId) -> HeldRanges | None:
         """The ranges of this table whose events are kept back now; None means that no key needs a place."""
@@ -148,7 +145,7 @@ class Ledger:
 
     def _divide(self, table: TableId, changes: Sequence[Change], places: Sequence[int | None]) -> Sequence[Change]:
         """Rule 3: an event of a held range waits, unless it is older than the hold."""
-        holds = {number: self._put_of(chunk) for number, chunk in self._held.of(table).items()}
+        holds = self._held.puts(table, self._again())
         now: list[Change] = []
         for change, place in zip(changes, places, strict=True):
             if place is None:
@@ -156,12 +153,6 @@ class Ledger:
             else:
                 holds[place](*change)
         return () if self._replayed else now
-
-    def _put_of(self, chunk: HeldChunk) -> Callable[[bytes, bytes | None], None]:
-        # What `since` covers was written before the claim. Only what is read again can be so old.
-        if self._replayed and chunk.since.covers(self._required_gtids()):
-            return _drop
-        return chunk.hold.put
 
     def end(self) -> None:
         """The MySQL transactions are whole: R grows by them."""
@@ -187,23 +178,37 @@ class Ledger:
             False when the result was dropped.
         """
         self._between_transactions()
-        record = self.tables.get(table)
-        if record is None or record.split_done or record.split_at != after:
-            return False
-        ends = [after, *bounds, *([None] if finished else [])]
-        for number, (lower, upper) in enumerate(pairwise(ends), record.chunks):
-            chunk = ChunkId(table, number)
-            self._waiting[chunk] = KeyRange(lower, upper)
-            self._put(ChunkRecord(chunk, self._waiting[chunk]))
-        split_at, chunks = bounds[-1] if bounds else after, record.chunks + len(ends) - 1
-        self._put_table(replace(record, chunks=chunks, split_at=split_at, split_done=finished))
-        if finished:
-            del self._unsplit[table]
-        return True
+        chunks = self._tables.split(table, after, bounds, finished)
+        for chunk, range_ in chunks or ():
+            self._waiting[chunk] = range_
+            self._put(ChunkRecord(chunk, range_))
+        return chunks is not None
 
     def next_to_split(self) -> TableId | None:
         """The first table, in the order in which they were added, whose splitter has not finished."""
-        return next(iter(self._unsplit), None)
+        return self._tables.next_to_split()
+
+    def emptied(self, table: TableId, *, whole: bool) -> None:
+        """A statement took rows away. The topic has them until it is swept: all its keys are read again (rule 10).
+
+        Args:
+            table: whose rows.
+            whole: all rows of the table, so that what is held of them is void.
+        """
+        if not self._replayed:  # what R covers was stored with R
+            self._tables.emptied(table)
+        if whole:
+            self._held.void(table, self._again())
+
+    def next_to_sweep(self) -> TableRecord | None:
+        """The first live table that was emptied and not swept since. What was held then may be written yet, by its reader or
+        from the hold, and a sweep must see it: so nothing of the table is held.
+        """
+        return next((record for record in self._tables.to_sweep() if not self._held.of(record.table.id)), None)
+
+    def swept(self, table: TableId, emptied: int) -> None:
+        """A sweep is over that began when the table had been emptied so many times."""
+        self._tables.swept(table, emptied)
 
     # Chunks.
 
@@ -299,8 +304,8 @@ class Ledger:
 
     def committed(self) -> list[Grant]:
         """That transaction is committed: these attempts may go."""
-        grants, self._grants = self._grants, []
-        return grants
+        granted, self._grants = self._grants, []
+        return granted
 
     @property
     def urgent(self) -> bool:
@@ -376,14 +381,14 @@ class Ledger:
         if record.live:  # its chunks have nothing more to say
             for number in range(record.chunks):
                 self._dirty[chunk_key_bytes(ChunkId(chunk.id.table, number))] = None
-        self._put_table(record)
-
-    def _put_table(self, record: TableRecord) -> None:
-        self.tables[record.table.id] = record
-        self._put(record)
+        self._tables.put(record)
 
     def _put(self, record: TableRecord | ChunkRecord) -> None:
         self._dirty.update([encode_record(record)])
+
+    def _again(self) -> GtidSet | None:
+        """What is read again now; None for what is new."""
+        return self._required_gtids() if self._replayed else None
 
     def _required_gtids(self) -> GtidSet:
         if self._gtids is None:
@@ -393,7 +398,3 @@ class Ledger:
     def _between_transactions(self) -> None:
         if self._gtids is not None:
             raise Bug("The ledger may only decide about chunks between transactions.")
-
-
-def _drop(key: bytes, value: bytes | None) -> None:
-    """What is not held, in place of a hold's `put`."""

@@ -36,7 +36,9 @@ class PositionRecord:
 
 @dataclass(frozen=True, slots=True)
 class TableRecord:
-    """A table of the job. `chunks` counts those named so far; the next bound follows `split_at`, `chunk_rows` on."""
+    """A table of the job. `chunks` counts those named so far; the next bound follows `split_at`, `chunk_rows` on.
+    `emptied` counts statements that took rows away without a change of each, `swept` those after which the topic was put right.
+    """
 
     table: Table
     topic: str
@@ -47,6 +49,8 @@ class TableRecord:
     split_done: bool = False
     released: int = 0
     rows: int = 0
+    emptied: int = 0
+    swept: int = 0
 
     @property
     def live(self) -> bool:
@@ -151,7 +155,9 @@ def encode_record(record: _StateRecord) -> tuple[bytes, bytes]:
 
 
 def _table_body(record: TableRecord) -> dict[str, Any]:
+    emptied = {"emptied": record.emptied, "swept": record.swept} if record.emptied else {}
     return {
+        **emptied,
         "schema": table_to_json(record.table),
         "topic": record.topic,
         "rows_estimate": record.rows_estimate,
@@ -197,6 +203,7 @@ def _decode(key: list[Any], body: dict[str, Any]) -> _StateRecord:
                 name: body[name]
                 for name in ("topic", "rows_estimate", "chunk_rows", "chunks", "split_done", "released", "rows")
             }
+            fields |= {name: body.get(name, 0) for name in ("emptied", "swept")}
             return TableRecord(table_from_json(body["schema"]), split_at=bound_from_json(body["split_at"]), **fields)
         case ["chunk", str(database), str(table), int(number)]:
             chunk = ChunkId(TableId(database, table), number)

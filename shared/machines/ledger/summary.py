@@ -33,13 +33,14 @@ def summary(
         "chunks_done": sum(table["chunks_done"] for table in tables),
         "chunks_total": sum(table["chunks_total"] for table in tables),
         # A ledger whose tables are not placed yet has finished nothing.
-        "snapshot_done": bool(tables) and all(record["state"] == "live" for record in tables),
+        "snapshot_done": bool(tables) and all(record["state"] in ("live", "sweeping") for record in tables),
         "tables": tables,
     }
 
 
 def _table(record: TableRecord, running_rows: int) -> dict[str, Any]:
-    state = "live" if record.live else "snapshot" if record.split_done else "splitting"
+    live = "sweeping" if record.emptied > record.swept else "live"
+    state = live if record.live else "snapshot" if record.split_done else "splitting"
     return {
         "table": str(record.table.id),
         "topic": record.topic,

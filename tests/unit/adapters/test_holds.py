@@ -109,3 +109,16 @@ def test_a_large_hold_is_never_whole_in_one_batch(make: type[MemoryHold]) -> Non
     assert sum(sizes) == 25_000
     assert max(sizes) <= 10_000
     hold.close()
+
+
+@pytest.mark.parametrize("bound", [1, 500, 1_000_000])
+def test_a_void_hold_has_tombstones_only(bound: int) -> None:
+    hold = SpillingHold(bound)
+    for number in range(20):
+        hold.put(b"%d" % number, b"x" * 50)
+    hold.void()
+    hold.put(b"3", b"later")
+    events = dict(change for batch in hold.batches() for change in batch)
+    assert events == {**dict.fromkeys(b"%d" % number for number in range(20)), b"3": b"later"}
+    assert len(hold) == 20
+    hold.close()

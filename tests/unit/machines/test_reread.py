@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.machines.ledger import Grant, Ledger
+from shared.machines.ledger import Grant, Ledger, summary
 from shared.machines.ledger.chunks import ChunkState
 from shared.model.chunk import REREAD, ChunkId, KeyRange
 from shared.model.position import GtidSet
@@ -15,6 +15,7 @@ from tests.unit.machines.test_ledger import (
     flat,
     gtids,
     held_state,
+    one,
     release,
     restored,
     split,
@@ -155,3 +156,101 @@ def test_a_new_leader_reads_on_from_where_its_hold_began() -> None:
     heir = Ledger(stored, 4, "server", 2, ledger._new_hold)
     assert heir.processed == gtids(6)
     assert heir.stream_from == GtidSet.parse(str(gtids(5)))
+
+
+# Rows that vanish without a change of each.
+
+
+def emptied(ledger: Ledger, number: int) -> None:
+    ledger.begin(GtidSet.parse(f"{next(iter(str(gtids(1)).split(':')))}:{number}"))
+    ledger.emptied(TABLE.id, whole=True)
+    ledger.end()
+
+
+def swept_of(ledger: Ledger) -> tuple[int, int]:
+    record = ledger.tables[TABLE.id]
+    return record.emptied, record.swept
+
+
+def test_an_emptied_table_is_swept_once() -> None:
+    ledger = live()
+    assert ledger.next_to_sweep() is None
+    emptied(ledger, 6)
+    record = ledger.next_to_sweep()
+    assert record is not None
+    assert (record.table.id, record.emptied) == (TABLE.id, 1)
+    assert summary([record], gtids(6), 1, {})["tables"][0]["state"] == "sweeping"
+    ledger.swept(TABLE.id, 1)
+    assert ledger.next_to_sweep() is None
+    assert swept_of(ledger) == (1, 1)
+    assert ledger.snapshot_done
+
+
+def test_a_table_that_was_emptied_during_its_sweep_is_swept_again() -> None:
+    ledger = live()
+    emptied(ledger, 6)
+    emptied(ledger, 7)
+    ledger.swept(TABLE.id, 1)
+    assert swept_of(ledger) == (2, 1)
+    record = ledger.next_to_sweep()
+    assert record is not None
+    assert record.emptied == 2
+    ledger.swept(TABLE.id, 2)
+    for late in (1, 2, 3):
+        ledger.swept(TABLE.id, late)
+    assert swept_of(ledger) == (2, 2)
+    ledger.swept(TABLE.id._replace(table="none"), 1)
+
+
+def test_it_waits_until_the_table_is_live() -> None:
+    ledger = split()
+    emptied(ledger, 6)
+    assert ledger.next_to_sweep() is None
+    claim(ledger, 0, "first")
+    release(ledger, 0, "first")
+    assert ledger.next_to_sweep() is not None
+
+
+def test_a_new_leader_knows_of_it_and_does_not_count_twice_what_it_reads_again() -> None:
+    ledger = live()
+    stored = StoredState()
+    for key, value in live_records():
+        stored.fold(key, value)
+    assert ledger.ask_again(TABLE.id, WHOLE, "again") is None
+    emptied(ledger, 6)
+    for key, value in ledger.checkpoint():
+        stored.fold(key, value)
+    heir = Ledger(stored, 4, "server", 2, ledger._new_hold)
+    assert heir.replaying
+    emptied(heir, 6)
+    assert swept_of(heir) == (1, 0)
+    emptied(heir, 7)
+    assert swept_of(heir) == (2, 0)
+    heir.binlog_end(END)
+    assert flat(heir.ripe(END)) == []
+    assert heir.next_to_sweep() is not None
+
+
+def test_what_is_held_of_an_emptied_table_is_void() -> None:
+    ledger = live()
+    claim_again(ledger)
+    transaction(ledger, 6, change(1), change(2, None))
+    emptied(ledger, 7)
+    assert ledger.next_to_sweep() is None, "what is held may be written yet"
+    transaction(ledger, 8, change(3))
+    ledger.done(AGAIN, "again", 3)
+    ledger.binlog_end(END)
+    assert flat(ledger.ripe(END)) == [change(1, None), change(2, None), change(3)]
+    assert ledger.next_to_sweep() is not None
+
+
+def test_what_is_held_of_a_table_that_lost_some_rows_stays() -> None:
+    ledger = live()
+    claim_again(ledger)
+    transaction(ledger, 6, change(1))
+    ledger.begin(one(7))
+    ledger.emptied(TABLE.id, whole=False)
+    ledger.end()
+    ledger.done(AGAIN, "again", 3)
+    ledger.binlog_end(END)
+    assert flat(ledger.ripe(END)) == [change(1)]

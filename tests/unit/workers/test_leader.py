@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
-from scheduler.dispatch import Hint
+from scheduler.dispatch import Hint, Sweep
 from shared.codec import FormatOptions, key_reader
-from shared.errors import UnsupportedEvent
+from shared.errors import SchemaChanged, UnsupportedEvent
 from shared.machines.ledger import (
     ChunkRecord,
     HeldRange,
@@ -21,10 +21,25 @@ from shared.machines.ledger import (
     StoredState,
     TableRecord,
 )
-from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, TransactionBegin, TransactionEnd
+from shared.machines.throttle import Throttle
+from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, Statement, TransactionBegin, TransactionEnd
 from shared.model.change import Change, ChunkKey, Tally
-from shared.model.chunk import ChunkId, KeyRange
-from shared.model.orders import Answer, AskChunks, AskSplit, Beat, Granted, Question, ReadChunks, Refused
+from shared.model.chunk import REREAD, ChunkId, KeyRange
+from shared.model.orders import (
+    Answer,
+    AskChunks,
+    AskReread,
+    AskSplit,
+    AskSweep,
+    Beat,
+    GaveUp,
+    Granted,
+    Question,
+    ReadChunks,
+    Refused,
+    SweepTable,
+    Swept,
+)
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import Column, Table, TableId
 from shared.model.throttle import Limits, Pace, Pressure
@@ -98,7 +113,7 @@ class World:
         return [ranges[0].number if key[0] == "inside" else None for key in keys]
 
     def current(self, table: TableId) -> Table | None:
-        raise AssertionError("no DDL here")
+        raise AssertionError("no DDL here that changes a table")
 
     def pressure(self, limits: Limits) -> Pressure:
         self.looks += 1
@@ -397,3 +412,92 @@ def test_a_turn_costs_the_same_with_many_tables_and_chunks() -> None:
         costs.add(calls(partial(made.step, 1.0)))
         assert made.ledger.claimed == 1
     assert len(costs) == 1
+
+
+# Rows that vanish without a change of each.
+
+LIVE = Table(TableId("d", "live"), (Column("id", "bigint", "bigint", nullable=False),), ("id",))
+
+
+def statement(gtid: str, sql: str) -> list[Event]:
+    begin, end = transaction(gtid)
+    return [begin, Statement("d", sql), end]
+
+
+def live_leader(world: World, **policy: bool) -> Leader:
+    """A leader of one table that is live."""
+    record = TableRecord(LIVE, "topic.live", 1, 1, 1, None, split_done=True, released=1)
+    state = StoredState(PositionRecord(GtidSet.parse(f"{UUID}:1-5"), 1, "server"), {LIVE.id: record})
+    ports = Ports(world, world, world, world, world, world, world, world, partial(key_reader, options=FormatOptions()))
+    return Leader(Ledger(state, 2, "server", 4, MemoryHold), ports, Policy(4, **policy))
+
+
+@pytest.mark.parametrize("sql", ["TRUNCATE live", "DROP TABLE live"])
+def test_a_table_that_lost_its_rows_is_swept(sql: str) -> None:
+    world = World([statement("6", sql)])
+    made = live_leader(world)
+    made.step(0.0)
+    assert world.hints == [], "it is not stored yet"
+    assert world.commits == 1
+    made.step(0.1)
+    assert world.hints == [Sweep(LIVE.id)]
+    world.questions = [AskSweep(LIVE.id, "s", "w"), AskSweep(LIVE.id, "t", "w")]
+    made.step(0.2)
+    assert world.answers == [SweepTable("s", LIVE, "topic.live", 1), Refused("t", "not to be swept now")]
+    made.step(60.0)
+    assert world.hints == [Sweep(LIVE.id)] * 2, "the sweeper is dead"
+    world.questions = [AskSweep(LIVE.id, "u", "w"), Beat("u", 0)]
+    made.step(60.1)
+    world.questions = [Swept(LIVE.id, "u", 1)]
+    made.step(80.0)
+    made.step(200.0)
+    assert len(world.hints) == 2
+    assert made.ledger.next_to_sweep() is None
+
+
+def test_a_sweeper_that_gives_up_makes_room_for_another_and_does_not_stop_the_job() -> None:
+    world = World([statement("6", "TRUNCATE live")])
+    made = live_leader(world)
+    made.step(0.0)
+    world.questions = [AskSweep(LIVE.id, "s", "w"), GaveUp("s", "Unavailable", "away", "", fatal=False)]
+    made.step(0.1)
+    world.questions = [AskSweep(LIVE.id, "t", "w")]
+    made.step(0.2)
+    assert [answer.attempt for answer in world.answers] == ["s", "t"]
+    assert isinstance(world.answers[1], SweepTable)
+
+
+def test_who_wants_to_keep_rows_sweeps_nothing() -> None:
+    world = World([statement("6", "TRUNCATE live")])
+    made = live_leader(world, sweep=False)
+    made.step(0.0)
+    made.step(60.0)
+    assert world.hints == []
+    assert made.ledger.processed == GtidSet.parse(f"{UUID}:1-6")
+
+
+def test_a_table_that_goes_while_it_is_copied_stops_the_job() -> None:
+    world = World([statement("6", "DROP TABLE numbers")])
+    with pytest.raises(SchemaChanged, match=r"DROP reached d\.numbers while it was copied"):
+        leader(world, waiting(NUMBERS, 0)).step(0.0)
+
+
+def test_a_range_of_a_live_table_is_granted_once() -> None:
+    world = World(questions=[AskReread(LIVE.id, KeyRange(None, (7,)), "a", "w")] * 2)
+    made = live_leader(world)
+    made.step(0.0)
+    granted = Granted(ChunkId(LIVE.id, REREAD), LIVE, "topic.live", KeyRange(None, (7,)))
+    assert world.answers == [ReadChunks("a", GtidSet.parse(f"{UUID}:1-5"), (granted,))]
+    assert made.progress() == {}
+    world.questions = [AskReread(LIVE.id, KeyRange(None, None), "b", "w")]
+    made.step(0.1)
+    assert world.answers[1:] == [Refused("b", "others are reading")]
+
+
+def test_a_range_is_not_granted_while_the_server_is_busy() -> None:
+    world = World(questions=[AskReread(LIVE.id, KeyRange(None, None), "a", "w")], threads_running=11)
+    made = live_leader(world)
+    made.throttle = Throttle(Limits(max_threads_running=10))
+    made.step(0.0)
+    assert isinstance(world.answers[0], Refused)
+    assert "throttled" in world.answers[0].reason

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
-from shared.errors import SchemaChanged, Unavailable
+from shared.errors import SchemaChanged, TableGone, Unavailable
 from shared.model.change import Change, EncodedRow
 from shared.model.chunk import REREAD, ChunkId, KeyRange
 from shared.model.orders import Granted
@@ -50,6 +50,19 @@ def test_keys_become_their_rows_or_tombstones() -> None:
 
 def test_a_key_in_a_spelling_that_no_row_has_goes() -> None:
     assert read(KeysReader(Rows((b"a", b"1")), [b"A"])) == [(b"A", None)]
+
+
+class Dropped(Rows):
+    def again(self, keys: Iterable[Sequence[bytes]]) -> Iterator[list[EncodedRow]]:
+        yield list(self.rows)
+        raise TableGone("No such table.", "")
+
+
+def test_a_table_that_is_gone_has_no_rows_if_that_is_what_is_asked_for() -> None:
+    rows = Dropped((b"a", b"1"))
+    assert read(KeysReader(rows, [b"a", b"b"], gone_is_empty=True)) == [(b"a", b"1"), (b"b", None)]
+    with pytest.raises(TableGone):
+        read(KeysReader(rows, [b"a", b"b"]))
 
 
 class Attempts:

@@ -1,0 +1,72 @@
+"""The tables of a job: how far each is split into chunks, and which must be swept."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from shared.machines.ledger.records import TableRecord
+from shared.model.change import ChunkKey
+from shared.model.chunk import ChunkId, KeyRange
+from shared.model.schema import TableId
+
+
+class Tables:
+    """Their records, in the order in which they were added.
+
+    Args:
+        records: as they are stored.
+        store: told of every record that changes.
+    """
+
+    def __init__(self, records: Mapping[TableId, TableRecord], store: Callable[[TableRecord], None]) -> None:
+        self.records: dict[TableId, TableRecord] = dict(records)
+        self._store = store
+        # A linked list: what is taken from the front leaves no gap there for the next look to walk over.
+        self._unsplit = OrderedDict.fromkeys(name for name, record in records.items() if not record.split_done)
+        self._unswept = dict.fromkeys(name for name, record in records.items() if record.emptied > record.swept)
+
+    def put(self, record: TableRecord) -> None:
+        """A table has a new record."""
+        self.records[record.table.id] = record
+        self._store(record)
+
+    def split(
+        self, table: TableId, after: ChunkKey | None, bounds: Sequence[ChunkKey], finished: bool
+    ) -> list[tuple[ChunkId, KeyRange]] | None:
+        """The next chunks; None when they do not continue where the table stands."""
+        record = self.records.get(table)
+        if record is None or record.split_done or record.split_at != after:
+            return None
+        ends = [after, *bounds, *([None] if finished else [])]
+        split_at, chunks = bounds[-1] if bounds else after, record.chunks + len(ends) - 1
+        self.put(replace(record, chunks=chunks, split_at=split_at, split_done=finished))
+        if finished:
+            del self._unsplit[table]
+        ranges = (KeyRange(lower, upper) for lower, upper in pairwise(ends))
+        return [(ChunkId(table, number), bounds) for number, bounds in enumerate(ranges, record.chunks)]
+
+    def next_to_split(self) -> TableId | None:
+        """The first table whose splitter has not finished."""
+        return next(iter(self._unsplit), None)
+
+    def emptied(self, table: TableId) -> None:
+        """A statement took rows away."""
+        record = self.records[table]
+        self._unswept[table] = None
+        self.put(replace(record, emptied=record.emptied + 1))
+
+    def to_sweep(self) -> Iterator[TableRecord]:
+        """The live tables that were emptied and not swept since."""
+        return (record for name in self._unswept if (record := self.records[name]).live)
+
+    def swept(self, table: TableId, emptied: int) -> None:
+        """The topic was put right as of so many statements."""
+        record = self.records.get(table)
+        if record is None or not record.swept < emptied <= record.emptied:
+            return  # a report that came late
+        if emptied == record.emptied:
+            del self._unswept[table]
+        self.put(replace(record, swept=emptied))
