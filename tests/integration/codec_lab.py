@@ -121,7 +121,7 @@ class Lab:
         key = ", ".join(f"`{name}`" for name in table.primary_key)
         expressions = ", ".join(encoder.select_expressions)
         statement = f"SELECT {expressions} FROM `{table.id.table}` ORDER BY {key}"
-        encoder.check(ask(self._reader, statement, encoder.protocol))
+        encoder.check(ask(self._reader, statement, encoder.protocol).types)
         rows: list[EncodedRow] = []
         while not encoder.ended:
             rows += encoder.feed(piece(self._reader))

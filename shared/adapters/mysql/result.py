@@ -7,7 +7,7 @@ protocol; both are left out here by reading the connection's buffered file behin
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymysql.constants import COMMAND
 from pymysql.protocol import FieldDescriptorPacket
@@ -17,14 +17,22 @@ from shared.errors import Unavailable
 #: Bytes asked for in one read; a read gives what has arrived.
 PIECE_BYTES = 256 * 1024
 
-_COM_STMT_PREPARE, _COM_STMT_EXECUTE = 0x16, 0x17
+_COM_STMT_PREPARE, _COM_STMT_EXECUTE, _COM_STMT_CLOSE = 0x16, 0x17, 0x19
 _NO_CURSOR, _ONCE = 0, 1
 #: Status, statement id, columns, parameters.
 _PREPARED = struct.Struct("<BIHH")
 
 
-def ask(connection: Any, sql: str, protocol: str) -> list[int]:
-    """Sends a query and reads up to the first row; returns the columns' types as the protocol numbers them."""
+class Asked(NamedTuple):
+    """A query whose rows come next: the columns' types as the protocol numbers them, and its prepared statement, if any."""
+
+    types: list[int]
+    statement: int | None
+
+
+def ask(connection: Any, sql: str, protocol: str) -> Asked:
+    """Sends a query and reads up to the first row."""
+    statement = None
     if protocol == "binary":
         statement = _prepare(connection, sql)
         connection._execute_command(_COM_STMT_EXECUTE, struct.pack("<IBI", statement, _NO_CURSOR, _ONCE))
@@ -33,7 +41,15 @@ def ask(connection: Any, sql: str, protocol: str) -> list[int]:
     count = connection._read_packet().read_length_encoded_integer()
     types = [connection._read_packet(FieldDescriptorPacket).type_code for _ in range(count)]
     connection._read_packet()  # EOF
-    return types
+    return Asked(types, statement)
+
+
+def release(connection: Any, asked: Asked) -> None:
+    """Has the server forget the statement, once the last row has come; it does not answer that. A server keeps a bounded number
+    of statements for all connections together (max_prepared_stmt_count).
+    """
+    if asked.statement is not None:
+        connection._execute_command(_COM_STMT_CLOSE, struct.pack("<I", asked.statement))
 
 
 def piece(connection: Any) -> bytes:
@@ -51,7 +67,7 @@ def piece(connection: Any) -> bytes:
 
 
 def _prepare(connection: Any, sql: str) -> int:
-    """The statement's id; it ends with its connection."""
+    """The statement's id; it ends with its connection, if not before."""
     connection._execute_command(_COM_STMT_PREPARE, sql)
     _, statement, columns, parameters = _PREPARED.unpack_from(connection._read_packet().get_all_data())
     for definitions in (parameters, columns):

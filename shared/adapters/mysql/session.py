@@ -16,7 +16,7 @@ from pymysql.constants import COMMAND, CR, ER
 from pymysql.cursors import Cursor
 
 from shared.adapters.mysql.cost import Cost
-from shared.adapters.mysql.result import ask, piece
+from shared.adapters.mysql.result import ask, piece, release
 from shared.codec import SnapshotEncoder
 from shared.errors import Bug, HeadraceError, NeedsOperator, PreflightFailed, TableGone, Unavailable
 from shared.model.change import EncodedRow
@@ -163,8 +163,8 @@ class Session:
         """
         try:
             with translated(self._target, "reading"):
-                types = ask(self._connection, sql, rows.protocol)
-            rows.check(types)
+                asked = ask(self._connection, sql, rows.protocol)
+            rows.check(asked.types)
             while not rows.ended:
                 with translated(self._target, "reading"):
                     data = piece(self._connection)
@@ -175,6 +175,8 @@ class Session:
                     yield batch
                 if rows.refusal is not None:
                     raise _translate(pymysql.OperationalError(*rows.refusal), self._target, "reading")
+            with translated(self._target, "reading"):
+                release(self._connection, asked)
         finally:
             if not rows.ended:
                 self.close()
