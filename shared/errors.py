@@ -16,6 +16,7 @@
     │   ├── SchemaChanged    a table in the binlog is not the table that the job knows
     │   ├── TableGone        MySQL has no such table (any more)
     │   ├── BinlogLost       the server no longer has the binlog that the checkpoint needs
+    │   ├── NotFollowing     a comparison needs the job to follow MySQL, and it does not (exit code 2)
     │   └── SinkRefused      Kafka refuses a topic, a message or a transaction for good
     └── Bug                  a law of the program is broken: stop, and report it
 
@@ -123,6 +124,10 @@ class TableGone(NeedsOperator):
 
 class BinlogLost(NeedsOperator):
     """The server no longer has the binlog that the checkpoint needs."""
+
+
+class NotFollowing(NeedsOperator):
+    """A comparison needs the job to follow MySQL, and it does not: it is paused, has failed, is led by nobody or stands still."""
 
 
 class SinkRefused(NeedsOperator):

@@ -17,28 +17,34 @@ from scheduler.dispatch.captions import of_tables
 from shared.codec import Codec
 from shared.errors import HeadraceError
 from shared.model.chunk import ChunkId, named
-from shared.model.orders import CHUNK_TASK, SPLIT_TASK, chunks_from_json
+from shared.model.orders import CHUNK_TASK, SPLIT_TASK, VERIFY_TASK, chunks_from_json
 from shared.model.schema import TableId
+from shared.model.verify import VerifyPart
 from shared.runtime import collector, logs, metrics
 from shared.settings import Settings
 from workers.progress import Progress
 from workers.snapshot.attempt import Outcome
 from workers.snapshot.office import Office
+from workers.verify.office import VerifyOffice
 
 LOG = logs.get("headrace.snapshot")
 
 
 def register(app: Celery, settings: Settings, codec: Codec) -> None:
     """Adds the tasks to an app. Each process makes its own office on its first task."""
-    offices: dict[int, Office] = {}
+    offices: dict[int, tuple[Office, VerifyOffice]] = {}
 
-    def office() -> Office:
+    def both() -> tuple[Office, VerifyOffice]:
         pid = os.getpid()
         if pid not in offices:
             offices.clear()  # what a fork brought along is of no use here
             collector.relax()
-            offices[pid] = Office(settings, codec, settings.worker_name or f"{socket.gethostname()}-{pid}")
+            name = settings.worker_name or f"{socket.gethostname()}-{pid}"
+            offices[pid] = Office(settings, codec, name), VerifyOffice(settings, codec, name)
         return offices[pid]
+
+    def office() -> Office:
+        return both()[0]
 
     # Of an error that is expected Celery logs no traceback.
     expected = (HeadraceError,)
@@ -67,6 +73,18 @@ def register(app: Celery, settings: Settings, codec: Codec) -> None:
             LOG.info("table_split", bounds=found.bounds)
             metrics.ATTEMPTS.labels(job, "split").inc()
             return {"bounds": found.bounds}
+
+    @app.task(name=VERIFY_TASK, bind=True, shared=False, throws=expected)  # type: ignore[untyped-decorator]
+    def verify(self: Task, **arguments: Any) -> dict[str, Any] | str:
+        part = VerifyPart.from_json(arguments)
+        with logs.bound(job=part.job, table=str(part.table)), _failing_by_name(self, part.job):
+            with _progress(app, self, "rows") as progress:
+                compared = both()[1].compare(part, progress.note)
+            if compared.reason:
+                return _refused("part_refused", part.job, compared.reason)
+            LOG.info("part_compared", **compared.as_result())
+            metrics.ATTEMPTS.labels(part.job, "compared").inc()
+            return compared.as_result()
 
     signals.task_failure.connect(_count_defect, weak=False)
 

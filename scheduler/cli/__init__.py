@@ -1,4 +1,4 @@
-"""The command line: `scheduler submit|check|status|watch|pause|resume|throttle|cancel|ddl|catalog|sql|peek`.
+"""The command line: `scheduler submit|check|status|watch|pause|resume|throttle|cancel|verify|ddl|catalog|sql|peek`.
 
 Laws of this room:
 
@@ -24,7 +24,8 @@ Map, in the order of reading:
     reading    bars while topics are read
     answers    rows and changes as text
     prompt     the conversation of `sql`
-    submit, check, status, watch, control, throttle, ddl, catalog, sql, peek: the verbs
+    verifying  a run of `verify`: its parts, who compares them; `differences` shows it
+    submit, check, status, watch, control, throttle, verify, ddl, catalog, sql, peek: the verbs
 """
 
 from scheduler.cli.catalog import catalog
@@ -37,9 +38,10 @@ from scheduler.cli.sql import sql
 from scheduler.cli.status import status
 from scheduler.cli.submit import submit
 from scheduler.cli.throttle import throttle
+from scheduler.cli.verify import verify
 from scheduler.cli.watch import watch
 
 __all__ = ["cli"]
 
-for _verb in (submit, check, status, watch, pause, resume, throttle, cancel, ddl, catalog, sql, peek):
+for _verb in (submit, check, status, watch, pause, resume, throttle, cancel, verify, ddl, catalog, sql, peek):
     cli.add_command(_verb)

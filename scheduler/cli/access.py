@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 from scheduler import preflight
 from scheduler.cli.jobs import Jobs
-from scheduler.cli.stored import StoredJob, aliyun_options, sink_options, stored_format
+from scheduler.cli.stored import StoredJob, aliyun_options, sink_options, stored_format, stored_parallelism
 from shared import clock
 from shared import settings as configuration
 from shared.adapters.kafka.clients import CLIENT_LOG
@@ -24,12 +24,15 @@ from shared.adapters.kafka.topics import Topics, TopicState
 from shared.adapters.redis import progress
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.lease import leader_of
+from shared.adapters.redis.verify import VerifyRun
 from shared.codec import FormatOptions
 from shared.job.placeholders import Resolver
 from shared.job.spec import JobSpec
 from shared.machines.ledger import StoredState
 from shared.model.job import Wanted, state_topic
+from shared.model.orders import VERIFY_TASK
 from shared.model.topic import TopicMaker
+from shared.model.verify import Difference, Report, VerifyPart
 from shared.runtime.connections import open_registry, reach_registry, registry_config, topic_maker
 
 #: Redis is asked for what a person waits for, once a second: a slow answer is worth no more than none.
@@ -44,6 +47,22 @@ class Stored(Protocol):
 
     def close(self) -> None:
         """Frees the client."""
+
+
+class Run(Protocol):
+    """What `shared.adapters.redis.verify.VerifyRun` does for us."""
+
+    def renew(self) -> None:
+        """Says that somebody waits."""
+
+    def end(self) -> None:
+        """Says that nobody waits any more."""
+
+    def report(self, part: str) -> Report | None:
+        """What the part's worker told last."""
+
+    def take_differences(self, part: str) -> list[Difference]:
+        """What the part has found."""
 
 
 class Access:
@@ -162,6 +181,18 @@ class Access:
             spec, owned_topics=owned, state_topic=state_topic(self.settings.registry_topic, "preflight")
         )
 
+    def parallelism(self, wanted: Wanted) -> int:
+        """How many readers of MySQL a job may have. Raises MissingSecret, InvalidJob."""
+        return stored_parallelism(wanted.text, wanted.file, self.resolver({}))
+
+    def verify_run(self, run: str) -> Run:
+        """The way to those who compare, and back. Raises InvalidJob when HEADRACE_REDIS_URL is no URL."""
+        return VerifyRun(self._redis, run)
+
+    def hint_verify(self, part: VerifyPart, caption: str, expires_seconds: int) -> None:
+        """Has a snapshot worker compare a part. Raises Unavailable."""
+        self._send(VERIFY_TASK, part.to_json(), caption, expires_seconds)
+
     def monotonic(self) -> float:
         """Seconds of a clock that never goes back."""
         return clock.monotonic_seconds()
@@ -169,6 +200,12 @@ class Access:
     def sleep(self, seconds: float) -> None:
         """Waits."""
         time.sleep(seconds)
+
+    @cached_property
+    def _send(self) -> Callable[[str, Mapping[str, Any], str, int], None]:
+        from shared.runtime.celery_app import make_app, send  # loading Celery takes long, and no other verb needs it
+
+        return partial(send, make_app(self.settings))
 
     @cached_property
     def _redis(self) -> Any:

@@ -11,6 +11,7 @@ from shared.errors import (
     InvalidJob,
     InvalidQuery,
     MissingSecret,
+    NotFollowing,
     PreflightFailed,
     Transient,
     UnsupportedType,
@@ -29,14 +30,15 @@ class Exit(IntEnum):
 
 MEANINGS: Mapping[Exit, str] = {
     Exit.OK: "done",
-    Exit.FAILED: "the job has failed, or a server refused for good",
-    Exit.REFUSED: "bad usage, a bad job file, a bad query or a preflight error; nothing was created",
+    Exit.FAILED: "the job has failed, a server refused for good, or `verify` found a difference",
+    Exit.REFUSED: "bad usage, a bad job file, a bad query or a preflight error; nothing was created; "
+    "or a table could not be verified as things stand",
     Exit.UNAVAILABLE: "a server (Kafka, Redis or MySQL) does not answer",
     Exit.INTERRUPTED: "ended by Ctrl-C; the job goes on",
 }
 
 #: Errors that the user mends in the command, the job file or the servers' setup, before anything was created.
-_REFUSALS = (InvalidJob, InvalidQuery, PreflightFailed, MissingSecret, ExtraMissing, UnsupportedType)
+_REFUSALS = (InvalidJob, InvalidQuery, PreflightFailed, MissingSecret, ExtraMissing, UnsupportedType, NotFollowing)
 
 
 def exit_of(error: HeadraceError) -> Exit:

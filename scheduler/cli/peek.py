@@ -85,7 +85,7 @@ def _find(access: Access, output: Output, topic: str) -> tuple[Source | None, Ma
 
 
 def _show(output: Output, topic: str, found: History, partitions: Sequence[int]) -> None:
-    key = _text(found.key)
+    key = as_text(found.key)
     if found.last is None:
         output.note(f"No message of {topic} has the key {key} ({len(partitions)} partitions read).")
         return
@@ -102,7 +102,7 @@ def _show(output: Output, topic: str, found: History, partitions: Sequence[int])
     view.add_column("TIME (UTC)")
     view.add_column("VALUE", overflow="fold")
     for message in found.messages:
-        value = Text("deleted (tombstone)", style="red") if message.value is None else Text(_text(message.value))
+        value = Text("deleted (tombstone)", style="red") if message.value is None else Text(as_text(message.value))
         view.add_row(str(message.offset), str(message.partition), _time(message), value)
     output.show(view)
 
@@ -111,7 +111,7 @@ def _document(topic: str, found: History) -> dict[str, Any]:
     messages = [_message(message) for message in found.messages]
     return {
         "topic": topic,
-        "key": _json(found.key),
+        "key": as_json(found.key),
         "partition": found.last.partition if found.last else found.expected,
         "partitions_read": sorted(found.read),
         "messages": found.count,
@@ -126,20 +126,21 @@ def _message(message: TopicMessage) -> dict[str, Any]:
         "offset": message.offset,
         "timestamp": message.timestamp,
         "deleted": message.value is None,
-        "value": None if message.value is None else _json(message.value),
+        "value": None if message.value is None else as_json(message.value),
     }
 
 
-def _json(data: bytes) -> Any:
+def as_json(data: bytes) -> Any:
     """The bytes as JSON with all their digits, or as a text where they are none."""
     try:
         orjson.loads(data)
     except orjson.JSONDecodeError:
-        return _text(data)
+        return as_text(data)
     return orjson.Fragment(data)
 
 
-def _text(data: bytes) -> str:
+def as_text(data: bytes) -> str:
+    """The bytes as text; what is no UTF-8 is escaped."""
     return data.decode(errors="backslashreplace")
 
 

@@ -127,6 +127,18 @@ def stored_format(text: str, file: str, resolver: Resolver) -> FormatOptions:
     return FormatOptions(**values)
 
 
+def stored_parallelism(text: str, file: str, resolver: Resolver) -> int:
+    """How many chunks of a stored job are read at a time.
+
+    Raises:
+        MissingSecret, InvalidJob: as `sink_options`.
+    """
+    (option,) = (one for one in OPTIONS["pipeline"] if one.field == "parallelism")
+    setting = read_structure(text, file).blocks["pipeline"].get(option.name)
+    text_of = resolver.substitute(setting.text, setting.path) if setting else option.default
+    return int(_read(option, text_of or "", "pipeline.parallelism"))
+
+
 _FORMAT_FIELDS = frozenset(field.name for field in fields(FormatOptions))
 
 

@@ -41,10 +41,15 @@ def caption(hint: Hint, tables: Mapping[TableId, TableRecord], waiting: Mapping[
     record = tables[hint[0].table]
     more = "" if record.split_done else "+"
     place = f"{record.table.id} chunk {hint[0].number + 1}/{record.chunks}{more}"
-    bounds = waiting[hint[0]]
+    where = key_range(record.table, waiting[hint[0]])
+    return f"{place}, {where}" if where else place
+
+
+def key_range(table: Table, bounds: KeyRange) -> str:
+    """The words for a range: `id 160000..170000`; the empty text for the whole table."""
     if bounds == KeyRange(None, None):
-        return place
-    return f"{place}, {_names(record.table)} {_key(record.table, bounds.lower)}..{_key(record.table, bounds.upper)}"
+        return ""
+    return f"{_names(table)} {_key(table, bounds.lower)}..{_key(table, bounds.upper)}"
 
 
 def of_tables(tables: Sequence[TableId]) -> str:

@@ -25,6 +25,7 @@ VERSION = 1
 CHUNK_TASK = "headrace.snapshot.chunk"
 SPLIT_TASK = "headrace.snapshot.split"
 SWEEP_TASK = "headrace.mend.sweep"
+VERIFY_TASK = "headrace.verify.part"
 SNAPSHOT_QUEUE = "snapshot"
 
 

@@ -6,10 +6,13 @@ retries or stores results; what matters is that no call waits for ever and that 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery, bootsteps
+from celery.exceptions import OperationalError
 
+from shared.errors import Unavailable
 from shared.model.orders import SNAPSHOT_QUEUE
 from shared.runtime.liveness import Heart
 from shared.settings import Settings
@@ -47,6 +50,18 @@ def make_app(settings: Settings) -> Celery:
         },
     )
     return app
+
+
+def send(app: Celery, task: str, arguments: Mapping[str, Any], caption: str, expires_seconds: int) -> None:
+    """Sends a hint to the snapshot workers; `caption` is what people read in Flower.
+
+    Raises:
+        Unavailable: Redis did not take it.
+    """
+    try:
+        app.send_task(task, kwargs=dict(arguments), queue=SNAPSHOT_QUEUE, expires=expires_seconds, argsrepr=caption)
+    except OperationalError as error:
+        raise Unavailable(f"Redis took no task: {error}.", "Check HEADRACE_REDIS_URL.") from None
 
 
 #: How often a worker's event loop touches its file.

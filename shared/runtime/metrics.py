@@ -140,7 +140,10 @@ ERRORS = _counter(
 # Of snapshot workers.
 
 ATTEMPTS = _counter(
-    "headrace_attempts_total", "Attempts of snapshot workers: read, split, refused or failed.", "job_name", "outcome"
+    "headrace_attempts_total",
+    "Attempts of snapshot workers: read, split, compared, refused or failed.",
+    "job_name",
+    "outcome",
 )
 ATTEMPT_SECONDS = _histogram(
     "headrace_attempt_seconds", "How long attempts took that read their chunks.", _ATTEMPT_BUCKETS, "job_name"
@@ -150,7 +153,7 @@ ATTEMPT_SECONDS = _histogram(
 CHILD_DIED = "ChildDied"
 
 #: The kinds of connections to MySQL.
-BINLOG, LEADER, REPLICA, SNAPSHOT, SPLIT = "binlog", "leader", "replica", "snapshot", "split"
+BINLOG, LEADER, REPLICA, SNAPSHOT, SPLIT, VERIFY = "binlog", "leader", "replica", "snapshot", "split", "verify"
 
 _MYSQL = {
     "headrace_mysql_connections": ("gauge", "Connections to MySQL that are open."),

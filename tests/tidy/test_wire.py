@@ -14,6 +14,7 @@ from shared.codec import PYTHON
 from shared.machines.ledger import ChunkRecord, DoneMark, PositionRecord, TableRecord, decode_record, encode_record
 from shared.model import orders
 from shared.model.job import Outcome, Wanted, decode_registry, encode_outcome, encode_wanted
+from shared.model.verify import VerifyPart, decode_difference, decode_report, encode_difference, encode_report
 from shared.settings import Settings
 from workers import tasks
 
@@ -34,12 +35,13 @@ def test_the_registered_tasks_are_those_of_the_wire() -> None:
     app = Celery("test", set_as_current=False)
     tasks.register(app, Settings(), PYTHON)
     registered = {name for name in app.tasks if not name.startswith("celery.")}
-    assert registered == {orders.CHUNK_TASK, orders.SPLIT_TASK}
+    assert registered == {orders.CHUNK_TASK, orders.SPLIT_TASK, orders.VERIFY_TASK}
 
 
 def test_names_on_the_wire_do_not_change() -> None:
     assert orders.CHUNK_TASK == "headrace.snapshot.chunk"
     assert orders.SPLIT_TASK == "headrace.snapshot.split"
+    assert orders.VERIFY_TASK == "headrace.verify.part"
     assert orders.SNAPSHOT_QUEUE == "snapshot"
 
 
@@ -54,6 +56,24 @@ def test_a_message_that_was_written_once_can_be_read(path: Path) -> None:
 def test_every_kind_of_message_has_a_golden_file() -> None:
     known = {one.__name__ for union in (orders.Question, orders.Answer) for one in union.__args__}
     assert {type(orders.decode(path.read_bytes())).__name__ for path in golden("orders")} == known
+
+
+@pytest.mark.parametrize("path", golden("verify"), ids=name_of)
+def test_what_a_comparison_has_once_said_can_be_read(path: Path) -> None:
+    data = path.read_bytes()
+    if path.stem == "part":
+        assert VerifyPart.from_json(json.loads(data)).to_json() == json.loads(data)
+    elif path.stem.startswith("report"):
+        assert json.loads(encode_report(decode_report(data))) == json.loads(data)
+    else:
+        assert json.loads(encode_difference(decode_difference(data))) == json.loads(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"null", b'["stale"]', b'{"stage":"later"}'])
+def test_what_is_no_word_of_a_comparison_is_refused(data: bytes) -> None:
+    for decode in (decode_report, decode_difference):
+        with pytest.raises(ValueError, match=r"."):
+            decode(data)
 
 
 @pytest.mark.parametrize("path", golden("state"), ids=name_of)

@@ -61,24 +61,29 @@ class TopicReader:
         self._passed = dict(self._begins)
         self._ends: dict[int, int] = {}
         self.refresh()
+        self._consumer = _consumer(config, topic)
         with translated(f"reading topic {topic}"):
-            self._consumer = Consumer(
-                client_config(
-                    config,
-                    group_id=OWN_GROUP,
-                    enable_auto_commit=False,
-                    auto_offset_reset="earliest",
-                    isolation_level="read_committed",
-                    enable_partition_eof=True,
-                    queued_max_messages_kbytes=_AHEAD_KBYTES,
-                )
-            )
             self._consumer.assign([TopicPartition(topic, number, begin) for number, begin in self._begins.items()])
 
-    def refresh(self) -> None:
-        """Takes the topic's end of now as the one to read to: what was committed before the call lies before it."""
-        ends = latest_offsets(self._admin, self._partitions, IsolationLevel.READ_COMMITTED)
+    def refresh(self, *, stable: bool = True) -> None:
+        """Takes the topic's end of now as the one to read to: what was committed before the call lies before it.
+
+        Args:
+            stable: False to wait for transactions that are open now. One that spans several topics is not committed to all
+                of them at the same moment: whoever has seen it in another topic will see it here only so.
+        """
+        isolation = IsolationLevel.READ_COMMITTED if stable else IsolationLevel.READ_UNCOMMITTED
+        ends = latest_offsets(self._admin, self._partitions, isolation)
         self._ends = {place.partition: offset for place, offset in ends.items()}
+
+    def grown(self) -> bool:
+        """True when the topic has got partitions that this reader does not read."""
+        return len(_numbers(self._admin, self.topic)) > len(self._partitions)
+
+    @property
+    def ends(self) -> dict[int, int]:
+        """Up to where there is something to read, by partition."""
+        return dict(self._ends)
 
     @property
     def total(self) -> int:
@@ -124,13 +129,71 @@ class TopicReader:
         error, number, offset = message.error(), message.partition() or 0, message.offset() or 0
         if error is None:
             self._passed[number] = offset + 1
-            return TopicMessage(
-                number, offset, message.timestamp()[1], _bytes(message.key()) or b"", _bytes(message.value())
-            )
+            return _taken(message)
         if error.code() != KafkaError._PARTITION_EOF:
             raise translate(error, f"reading topic {self.topic}", f"Read on topic {self.topic}")
         self._passed[number] = max(self._passed[number], offset)
         return None
+
+
+def messages_at(config: ClientConfig, topic: str, places: Iterable[tuple[int, int]]) -> Iterator[TopicMessage]:
+    """The messages at these partitions and offsets; those that compaction has removed since are left out.
+
+    Raises:
+        SinkRefused, Unavailable: the topic cannot be read.
+    """
+    consumer = _consumer(config, topic)
+    try:
+        for number, offset in places:
+            message = _first_from(consumer, TopicPartition(topic, number, offset))
+            if message is not None and message.offset == offset:
+                yield message
+    finally:
+        consumer.close()
+
+
+def _consumer(config: ClientConfig, topic: str) -> Consumer:
+    with translated(f"reading topic {topic}"):
+        return Consumer(
+            client_config(
+                config,
+                group_id=OWN_GROUP,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+                enable_partition_eof=True,
+                queued_max_messages_kbytes=_AHEAD_KBYTES,
+            )
+        )
+
+
+def _first_from(consumer: Consumer, place: TopicPartition) -> TopicMessage | None:
+    """The first committed message from this place on; None when there is none."""
+    with translated(f"reading topic {place.topic}"):
+        consumer.assign([place])
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with translated(f"reading topic {place.topic}"):
+            message = consumer.poll(1.0)
+        if message is None or message.partition() != place.partition:
+            continue
+        error = message.error()
+        if error is None:
+            return _taken(message)
+        if error.code() == KafkaError._PARTITION_EOF:
+            return None
+        raise translate(error, f"reading topic {place.topic}", f"Read on topic {place.topic}")
+    raise Unavailable(f"Topic {place.topic} gave no message for {_PATIENCE_SECONDS:.0f} s.")
+
+
+def _taken(message: Message) -> TopicMessage:
+    return TopicMessage(
+        message.partition() or 0,
+        message.offset() or 0,
+        message.timestamp()[1],
+        _bytes(message.key()) or b"",
+        _bytes(message.value()),
+    )
 
 
 def partitions_of(config: ClientConfig, topic: str) -> Sequence[int]:

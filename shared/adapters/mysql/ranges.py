@@ -45,6 +45,21 @@ def select_rows(table: Table, expressions: Sequence[str], bounds: KeyRange) -> s
     )
 
 
+def select_keys(table: Table, expressions: Sequence[str], keys: Sequence[ChunkKey]) -> str:
+    """The rows of these keys. Where bounds are made of a part of the primary key only, all rows that share that part."""
+    columns = chunk_key_columns(table)
+    names = [quoted(column.name) for column in columns]
+    literals = [[sql_literal(column, part) for column, part in zip(columns, key, strict=True)] for key in keys]
+    if len(columns) == 1:
+        condition = f"{names[0]} IN ({', '.join(literal for (literal,) in literals)})"
+    else:
+        condition = " OR ".join(
+            "(" + " AND ".join(f"{name} = {literal}" for name, literal in zip(names, key, strict=True)) + ")"
+            for key in literals
+        )
+    return f"SELECT {', '.join(expressions)} FROM {table_name(table)} FORCE INDEX (PRIMARY) WHERE {condition}"
+
+
 def select_next_key(table: Table, expressions: Sequence[str], after: ChunkKey | None, rows: int) -> str:
     """The key that stands `rows` rows behind `after` (behind the first key for None); no row when there are fewer.
 

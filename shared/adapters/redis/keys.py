@@ -28,3 +28,23 @@ def answers(attempt: str) -> str:
 def status(job: str) -> str:
     """String: the leader's latest status as JSON; expires soon."""
     return f"{_PREFIX}status:{job}"
+
+
+def verify_run(run: str) -> str:
+    """String: whether anybody still wants the results of a comparison; expires soon after the last one who does."""
+    return f"{_PREFIX}verify:{run}"
+
+
+def verify_holder(part: str) -> str:
+    """String: the worker that compares this part; expires with it."""
+    return f"{_PREFIX}verify:{part}:holder"
+
+
+def verify_report(part: str) -> str:
+    """String: how far a part is, as JSON; expires with its worker."""
+    return f"{_PREFIX}verify:{part}:report"
+
+
+def verify_found(part: str) -> str:
+    """List: differences that were found, with values of rows; expires soon."""
+    return f"{_PREFIX}verify:{part}:found"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shared.adapters.mysql.ranges import (
     quoted,
     range_condition,
+    select_keys,
     select_next_key,
     select_places,
     select_rows,
@@ -153,3 +154,22 @@ def test_places_are_those_of_the_ranges(asked: list[tuple[int, int, int]], cuts:
     connection.close()
     expected = [next((n for n, bounds in enumerate(ranges) if bounds.holds(key)), -1) for key in asked]
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "keys", "condition"),
+    [
+        ((ID,), [(5,), (-7,)], "`id` IN (5, -7)"),
+        ((ID, DAY), [(5, "2026-01-31")], "(`id` = 5 AND `day` = '2026-01-31')"),
+        (
+            (ID, RAW),
+            [(5, b"\x01"), (6, b"")],
+            "(`id` = 5 AND `raw` = _binary X'01') OR (`id` = 6 AND `raw` = _binary X'')",
+        ),
+        ((ID, KIND), [(5,)], "`id` IN (5)"),  # all rows that share what can be compared
+    ],
+)
+def test_single_rows_are_read_along_the_key(key: tuple[Column, ...], keys: list[tuple], condition: str) -> None:
+    assert select_keys(table(*key), ["`note`", "`id`"], keys) == (
+        f"SELECT `note`, `id` FROM `d`.`t` FORCE INDEX (PRIMARY) WHERE {condition}"
+    )

@@ -15,15 +15,18 @@ from kombu.exceptions import OperationalError
 from shared.codec import PYTHON
 from shared.errors import Unavailable
 from shared.model.chunk import ChunkId
-from shared.model.orders import CHUNK_TASK, SPLIT_TASK
+from shared.model.orders import CHUNK_TASK, SPLIT_TASK, VERIFY_TASK
 from shared.model.schema import TableId
+from shared.model.verify import Counts, VerifyPart
 from shared.settings import Settings
 from workers import tasks
 from workers.progress import Progress
 from workers.snapshot.attempt import Outcome
 from workers.snapshot.office import Splitting
+from workers.verify.office import Compared
 
 CHUNKS = tuple(ChunkId(TableId("d", name), 0) for name in "abc")
+PART = VerifyPart("j", "1", "run", 0, 0, TableId("d", "a")).to_json()
 
 
 @dataclass
@@ -103,6 +106,9 @@ class Office:
     def split(self, *_: Any) -> Any:
         return self._answer()
 
+    def compare(self, *_: Any) -> Any:
+        return self._answer()
+
     def _answer(self) -> Any:
         if isinstance(self.answer, Exception):
             try:
@@ -121,7 +127,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     def ran(name: str, answer: Any, **arguments: Any) -> Any:
         monkeypatch.setattr(tasks, "Office", lambda *_: Office(answer))
-        return app.tasks[name].apply(kwargs={"job": "j", "job_id": "1", **arguments})
+        monkeypatch.setattr(tasks, "VerifyOffice", lambda *_: Office(answer))
+        return app.tasks[name].apply(kwargs={"job": "j", "job_id": "1"} | arguments)
 
     yield ran
     app.close()
@@ -142,6 +149,7 @@ def test_a_group_of_which_only_some_were_read_says_which() -> None:
     [
         (CHUNK_TASK, Outcome(reason="another attempt reads it"), {"chunks": [["d", "a", 0]]}),
         (SPLIT_TASK, Splitting(reason="another attempt reads it"), {"database": "d", "table": "a"}),
+        (VERIFY_TASK, Compared(reason="another attempt reads it"), PART),
     ],
 )
 def test_a_refused_hint_is_no_error(run: Any, name: str, answer: Any, arguments: dict[str, Any]) -> None:
@@ -153,8 +161,22 @@ def test_a_split_says_how_many_bounds_it_found(run: Any) -> None:
     assert run(SPLIT_TASK, Splitting(7), database="d", table="a").result == {"bounds": 7}
 
 
+def test_a_comparison_says_how_many_keys_differ_and_not_which(run: Any) -> None:
+    done = run(VERIFY_TASK, Compared(Counts(9, missing=1, stale=2, ghost=3), seconds=0.12345), **PART)
+    assert done.result == {"rows": 9, "missing": 1, "stale": 2, "ghost": 3, "seconds": 0.123}
+
+
+def test_a_table_that_is_divided_says_into_how_many_ranges(run: Any) -> None:
+    assert run(VERIFY_TASK, Compared(ranges=4), **PART).result == {"ranges": 4}
+
+
 @pytest.mark.parametrize(
-    ("name", "arguments"), [(CHUNK_TASK, {"chunks": [["d", "a", 0]]}), (SPLIT_TASK, {"database": "d", "table": "a"})]
+    ("name", "arguments"),
+    [
+        (CHUNK_TASK, {"chunks": [["d", "a", 0]]}),
+        (SPLIT_TASK, {"database": "d", "table": "a"}),
+        (VERIFY_TASK, PART),
+    ],
 )
 def test_a_task_fails_with_our_error_and_not_with_that_of_a_library(
     run: Any, name: str, arguments: dict[str, Any]

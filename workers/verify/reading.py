@@ -1,0 +1,187 @@
+"""Reads one range of a table from MySQL, on one connection, for a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from scheduler.discovery.catalog import estimates
+from shared import clock
+from shared.adapters.mysql.cost import Cost
+from shared.adapters.mysql.ranges import quoted, select_keys, select_rows, table_name
+from shared.adapters.mysql.session import MysqlTarget, Session
+from shared.codec import Codec, FormatOptions
+from shared.errors import NeedsOperator
+from shared.machines.throttle import LOOK_SECONDS, Throttle
+from shared.model.change import ChunkKey, EncodedRow
+from shared.model.chunk import KeyRange
+from shared.model.orders import SplitTable
+from shared.model.position import GtidSet
+from shared.model.schema import Table
+from shared.model.throttle import Limits, Pressure
+from workers.snapshot.splitting import split_table
+from workers.verify.keys import Keys, Unspelled
+
+#: How long the server may wait for a GTID set before we show a sign of life.
+_WAIT_SECONDS = 1
+
+#: Keys in one query, by number and by size: short enough for max_allowed_packet and for the optimizer's memory.
+_KEYS_PER_QUERY = 200
+_KEY_BYTES_PER_QUERY = 500_000
+
+#: A table of more chunks than this is divided into ranges, which are compared beside each other.
+_CHUNKS_PER_RANGE = 10
+
+#: Asks servers for their load; gets the connection on which the source may be asked.
+Gauge = Callable[[Session, Limits], Pressure]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is read: a range of a table, in pieces of about so many rows, and how its keys read."""
+
+    table: Table
+    range: KeyRange
+    chunk_rows: int
+    keys: Keys
+
+
+class TableRows:
+    """Implements `workers.verify.ports.Rows`. Connects when it is first used.
+
+    Args:
+        target: the server.
+        cost: where to count the connection.
+        codec: encodes rows.
+        options: how the job spells them.
+        subject: what is read.
+        limits: those of the job's throttle; a share of them where several parts are read at a time.
+        sharing: how many.
+        gauge: asks for the load of servers.
+    """
+
+    def __init__(
+        self,
+        target: MysqlTarget,
+        cost: Cost,
+        codec: Codec,
+        options: FormatOptions,
+        subject: Subject,
+        limits: Limits,
+        sharing: int,
+        gauge: Gauge,
+    ) -> None:
+        self._target = target
+        self._cost = cost
+        self._codec = codec
+        self._options = options
+        self._subject = subject
+        self._throttle = Throttle(limits)
+        self._pace = self._throttle.pace(sharing)
+        self._gauge = gauge
+        self._session: Session | None = None
+        self._began = 0.0
+        self._rows = 0
+        self._bytes = 0
+
+    def divided(self, most: int) -> list[ChunkKey]:
+        """Bounds that divide a large table into ranges, `most` at most; none for any other table."""
+        subject = self._subject
+        if subject.range != KeyRange(None, None) or not subject.keys.divisible or most < 2:
+            return []
+        table = subject.table
+        rows = estimates(self._open(), [table.id])[table.id].rows
+        ranges = min(most, rows // (_CHUNKS_PER_RANGE * subject.chunk_rows) + 1)
+        key = quoted(table.primary_key[0])
+        low, high = self._open().query(f"SELECT MIN({key}), MAX({key}) FROM {table_name(table)}")[0]
+        if ranges < 2 or low is None or high is None:
+            return []
+        first, last = int(low), int(high)
+        return [
+            (bound,) for bound in sorted({first + (last - first) * n // ranges for n in range(1, ranges)} - {first})
+        ]
+
+    def executed(self, gtids: GtidSet) -> bool:
+        """See `Rows`; waits a second at most."""
+        answer = self._open().scalar(f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{gtids}', {_WAIT_SECONDS})")
+        if answer not in ("0", "1"):
+            raise NeedsOperator("MySQL cannot wait for a GTID set.", "Set gtid_mode=ON on the server.")
+        return answer == "0"
+
+    def now(self) -> GtidSet:
+        """See `Rows`."""
+        return GtidSet.parse(self._open().scalar("SELECT @@GLOBAL.gtid_executed"))
+
+    def pieces(self) -> Iterator[KeyRange]:
+        """See `Rows`; a table whose key cannot be cut is one piece."""
+        subject, upper = self._subject, self._subject.range.upper
+        lower = subject.range.lower
+        rows = estimates(self._open(), [subject.table.id])[subject.table.id].rows
+        # Each piece is read before the next bound is looked for, so the connection is free for the search.
+        order = SplitTable("", table=subject.table, after=lower, chunk_rows=subject.chunk_rows, rows_estimate=rows)
+        for found in split_table(self._open(), order):
+            for bound in found.bounds:
+                if upper is not None and bound >= upper:  # only keys whose order Python shares have an end
+                    yield KeyRange(lower, upper)
+                    return
+                yield KeyRange(lower, bound)
+                lower = bound
+        yield KeyRange(lower, upper)
+
+    def rest(self) -> float:
+        """See `Rows`. Between pieces, so that no read stays open for the sake of the pace."""
+        now = clock.monotonic_seconds()
+        self._began = self._began or now
+        ahead = self._began + self._pace.seconds(self._rows, self._bytes) - now
+        if ahead > 0:
+            return ahead
+        if self._throttle.wants_look(now):
+            self._throttle.look(self._gauge(self._open(), self._throttle.limits), now)
+        return LOOK_SECONDS if self._throttle.reason(now) else 0.0
+
+    def read(self, piece: KeyRange) -> Iterator[list[EncodedRow]]:
+        """See `Rows`."""
+        encoder = self._codec.snapshot_encoder(self._subject.table, self._options)
+        sql = select_rows(self._subject.table, encoder.select_expressions, piece)
+        session = self._open()
+        before = session.received
+        for batch in session.stream(sql, encoder):
+            self._rows += len(batch)
+            yield batch
+        self._bytes += session.received - before
+
+    def again(self, keys: Iterable[Sequence[bytes]]) -> Iterator[list[EncodedRow]]:
+        """See `Rows`. Rows whose keys have no literal are found by reading the range once more."""
+        doubtful = self._subject.keys.whole
+        batch: list[ChunkKey] = []
+        size = 0
+        for key in () if doubtful else (key for found in keys for key in found):
+            place = self._subject.keys.read(key)
+            if isinstance(place, Unspelled):
+                doubtful |= place is Unspelled.DOUBTFUL
+                continue
+            batch.append(place)
+            size += len(key)
+            if len(batch) == _KEYS_PER_QUERY or size > _KEY_BYTES_PER_QUERY:
+                yield from self._of(batch)
+                batch, size = [], 0
+        if batch:
+            yield from self._of(batch)
+        if doubtful:
+            for piece in self.pieces():
+                yield from self.read(piece)
+
+    def leave(self) -> None:
+        """See `Rows`."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _of(self, keys: Sequence[ChunkKey]) -> Iterator[list[EncodedRow]]:
+        encoder = self._codec.snapshot_encoder(self._subject.table, self._options)
+        yield from self._open().stream(select_keys(self._subject.table, encoder.select_expressions, keys), encoder)
+
+    def _open(self) -> Session:
+        if self._session is None:
+            self._session = Session(self._target, f"verify {self._subject.table.id}", self._cost)
+        return self._session
