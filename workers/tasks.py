@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from scheduler.dispatch.captions import of_tables
 from shared.codec import Codec
 from shared.errors import HeadraceError
 from shared.model.chunk import ChunkId, named
-from shared.model.orders import CHUNK_TASK, SPLIT_TASK, VERIFY_TASK, chunks_from_json
+from shared.model.orders import CHUNK_TASK, SPLIT_TASK, SWEEP_TASK, VERIFY_TASK, chunks_from_json
 from shared.model.schema import TableId
 from shared.model.verify import VerifyPart
 from shared.runtime import collector, logs, metrics
@@ -40,16 +40,21 @@ def register(app: Celery, settings: Settings, codec: Codec) -> None:
             offices.clear()  # what a fork brought along is of no use here
             collector.relax()
             name = settings.worker_name or f"{socket.gethostname()}-{pid}"
-            offices[pid] = Office(settings, codec, name), VerifyOffice(settings, codec, name)
+            reading = Office(settings, codec, name)
+            offices[pid] = reading, VerifyOffice(settings, codec, name, reading)
         return offices[pid]
 
-    def office() -> Office:
-        return both()[0]
+    _register_reading(app, lambda: both()[0])
+    _register_comparing(app, lambda: both()[1])
+    signals.task_failure.connect(_count_defect, weak=False)
 
-    # Of an error that is expected Celery logs no traceback.
-    expected = (HeadraceError,)
 
-    @app.task(name=CHUNK_TASK, bind=True, shared=False, throws=expected)  # type: ignore[untyped-decorator]
+#: Of an error that is expected Celery logs no traceback.
+_EXPECTED = (HeadraceError,)
+
+
+def _register_reading(app: Celery, office: Callable[[], Office]) -> None:
+    @app.task(name=CHUNK_TASK, bind=True, shared=False, throws=_EXPECTED)  # type: ignore[untyped-decorator]
     def chunk(self: Task, *, job: str, job_id: str, chunks: list[list[Any]]) -> dict[str, Any] | str:
         subject = chunks_from_json(chunks)
         with logs.bound(job=job, chunk=named(subject), **_table_of(subject)), _failing_by_name(self, job):
@@ -62,7 +67,7 @@ def register(app: Celery, settings: Settings, codec: Codec) -> None:
             metrics.ATTEMPTS.labels(job, "read").inc()
             return result
 
-    @app.task(name=SPLIT_TASK, bind=True, shared=False, throws=expected)  # type: ignore[untyped-decorator]
+    @app.task(name=SPLIT_TASK, bind=True, shared=False, throws=_EXPECTED)  # type: ignore[untyped-decorator]
     def split(self: Task, *, job: str, job_id: str, database: str, table: str) -> dict[str, Any] | str:
         subject = TableId(database, table)
         with logs.bound(job=job, table=str(subject)), _failing_by_name(self, job):
@@ -74,19 +79,32 @@ def register(app: Celery, settings: Settings, codec: Codec) -> None:
             metrics.ATTEMPTS.labels(job, "split").inc()
             return {"bounds": found.bounds}
 
-    @app.task(name=VERIFY_TASK, bind=True, shared=False, throws=expected)  # type: ignore[untyped-decorator]
+
+def _register_comparing(app: Celery, office: Callable[[], VerifyOffice]) -> None:
+    @app.task(name=VERIFY_TASK, bind=True, shared=False, throws=_EXPECTED)  # type: ignore[untyped-decorator]
     def verify(self: Task, **arguments: Any) -> dict[str, Any] | str:
         part = VerifyPart.from_json(arguments)
         with logs.bound(job=part.job, table=str(part.table)), _failing_by_name(self, part.job):
             with _progress(app, self, "rows") as progress:
-                compared = both()[1].compare(part, progress.note)
+                compared = office().compare(part, progress.note)
             if compared.reason:
                 return _refused("part_refused", part.job, compared.reason)
             LOG.info("part_compared", **compared.as_result())
             metrics.ATTEMPTS.labels(part.job, "compared").inc()
             return compared.as_result()
 
-    signals.task_failure.connect(_count_defect, weak=False)
+    @app.task(name=SWEEP_TASK, bind=True, shared=False, throws=_EXPECTED)  # type: ignore[untyped-decorator]
+    def sweep(self: Task, *, job: str, job_id: str, database: str, table: str) -> dict[str, Any] | str:
+        subject = TableId(database, table)
+        with logs.bound(job=job, table=str(subject)), _failing_by_name(self, job):
+            with _progress(app, self, "rows") as progress:
+                swept = office().sweep(job, job_id, subject, progress.note)
+            if swept.reason:
+                return _refused("sweep_refused", job, swept.reason)
+            result = {"written": swept.counts.written, "seconds": round(swept.seconds, 3)}
+            LOG.info("topic_swept", **result)
+            metrics.ATTEMPTS.labels(job, "swept").inc()
+            return result
 
 
 def read_result(outcome: Outcome, hinted: tuple[ChunkId, ...]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The command line: `scheduler submit|check|status|watch|pause|resume|throttle|cancel|verify|ddl|catalog|sql|peek`.
+"""The command line: `scheduler submit|check|status|watch|pause|resume|throttle|cancel|verify|resync|ddl|catalog|sql|peek`.
 
 Laws of this room:
 
@@ -25,7 +25,7 @@ Map, in the order of reading:
     answers    rows and changes as text
     prompt     the conversation of `sql`
     verifying  a run of `verify`: its parts, who compares them; `differences` shows it
-    submit, check, status, watch, control, throttle, verify, ddl, catalog, sql, peek: the verbs
+    submit, check, status, watch, control, throttle, verify, resync, ddl, catalog, sql, peek: the verbs
 """
 
 from scheduler.cli.catalog import catalog
@@ -34,6 +34,7 @@ from scheduler.cli.control import cancel, pause, resume
 from scheduler.cli.ddl import ddl
 from scheduler.cli.group import cli
 from scheduler.cli.peek import peek
+from scheduler.cli.resync import resync
 from scheduler.cli.sql import sql
 from scheduler.cli.status import status
 from scheduler.cli.submit import submit
@@ -43,5 +44,5 @@ from scheduler.cli.watch import watch
 
 __all__ = ["cli"]
 
-for _verb in (submit, check, status, watch, pause, resume, throttle, cancel, verify, ddl, catalog, sql, peek):
+for _verb in (submit, check, status, watch, pause, resume, throttle, cancel, verify, resync, ddl, catalog, sql, peek):
     cli.add_command(_verb)

@@ -28,6 +28,7 @@ _DOING: Mapping[Stage, str] = {
     Stage.READING: "compares",
     Stage.WAITING: "waits",
     Stage.CHECKING: "looks again",
+    Stage.MENDING: "writes again",
 }
 
 _COLOURS: Mapping[Kind, str] = {Kind.MISSING: "red", Kind.STALE: "yellow", Kind.GHOST: "magenta"}
@@ -37,6 +38,8 @@ def result_of(table: TableRun) -> str:
     """What came of a table, in one word."""
     if table.skipped:
         return "skipped"
+    if table.counts.written and not table.counts.left and table.over and not table.failure:
+        return "repaired" if table.counts.differ else "written"
     if table.counts.differ:
         return "differs"
     return "failed" if table.failure else "equal" if table.over else "stopped"
@@ -47,7 +50,7 @@ def document(job: str, sample: float, tables: Sequence[TableRun]) -> dict[str, A
     return {
         "job": job,
         "sample": sample,
-        "equal": all(result_of(table) == "equal" for table in tables),
+        "equal": all(result_of(table) in ("equal", "repaired") for table in tables),
         "tables": [_table_document(table) for table in tables],
     }
 
@@ -62,6 +65,8 @@ def _table_document(table: TableRun) -> dict[str, Any]:
         "missing": counts.missing,
         "stale": counts.stale,
         "ghost": counts.ghost,
+        "written": counts.written,
+        "left": counts.left,
         "reason": table.skipped,
         "error": {"name": failure.name, "message": failure.message, "hint": failure.hint} if failure else None,
         "differences": [_difference_document(one) for one in table.differences],
@@ -95,6 +100,8 @@ def found_views(tables: Sequence[TableRun], sample: float) -> list[RenderableTyp
         if failure := table.failure:
             hint = f" Hint: {failure.hint}" if failure.hint else ""
             parts.append(Text(f"{table.record.table.id}: {failure.name}: {failure.message}{hint}", style="red"))
+    if total := differ_in_all(tables).written:
+        parts.append(Text(f"{total:,} messages were written to repair what differed."))
     if sample < EVERYTHING:
         parts.append(Text(f"About {sample:g} % of the keys were compared.", style="dim"))
     return parts
@@ -102,7 +109,9 @@ def found_views(tables: Sequence[TableRun], sample: float) -> list[RenderableTyp
 
 def _result_text(table: TableRun) -> Text:
     word = result_of(table)
-    return Text(word, style={"equal": "green", "differs": "bold red", "failed": "red"}.get(word, "yellow"))
+    return Text(
+        word, style={"equal": "green", "repaired": "green", "differs": "bold red", "failed": "red"}.get(word, "yellow")
+    )
 
 
 def _differences(table: TableRun) -> list[RenderableType]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -14,13 +15,13 @@ from scheduler.cli.differences import Bars, Lines, differ_in_all, document, foun
 from scheduler.cli.exits import Exit, exit_of
 from scheduler.cli.follow import live_display
 from scheduler.cli.output import Output
-from scheduler.cli.verifying import TableRun, Verification
+from scheduler.cli.verifying import TableRun, Verification, task_of
 from shared import errors
 from shared.errors import HeadraceError, InvalidJob, NeedsOperator, Transient
 from shared.job.patterns import TablePatterns
 from shared.machines.ledger import TableRecord
 from shared.model.job import Wanted
-from shared.model.verify import EVERYTHING, Failure
+from shared.model.verify import EVERYTHING, Action, Failure
 
 
 @click.command()
@@ -40,18 +41,24 @@ from shared.model.verify import EVERYTHING, Failure
     type=click.FloatRange(0, EVERYTHING, min_open=True),
     help="Compare only about so many percent of the keys, chosen by their hash.",
 )
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Write the keys that differ again: rows as MySQL has them, tombstones for keys that have none.",
+)
 @options.as_json
 @click.pass_obj
-def verify(access: Access, job: str, patterns: tuple[str, ...], sample: float, json: bool) -> int:
+def verify(access: Access, job: str, patterns: tuple[str, ...], sample: float, repair: bool, json: bool) -> int:
     """Compare MySQL with JOB's topics, row by row, while both go on changing.
 
     Snapshot workers do it; they read each table and its topic once. Keys that differ are looked at again until MySQL and
-    the topic can be compared at a common position, so what only moved meanwhile is no difference. Nothing is changed.
-    Exit code 1 when a key differs.
+    the topic can be compared at a common position, so what only moved meanwhile is no difference. Without --repair
+    nothing is changed. Exit code 1 when a key differs, with --repair when one still differs afterwards.
 
     \b
       scheduler verify orders
       scheduler verify orders --table user --sample 5
+      scheduler verify orders --repair
       scheduler verify orders --json | jq '.tables[].differences[]'
     """
     output = Output(json=json)
@@ -64,7 +71,8 @@ def verify(access: Access, job: str, patterns: tuple[str, ...], sample: float, j
     try:
         with live_display(output) as live:
             show = Bars(live) if live else nothing if json else Lines(output.notes)
-            Verification(access, output, wanted, sample, show).run(tables)
+            task = replace(task_of(wanted, Action.REPAIR if repair else Action.COMPARE), sample=sample)
+            Verification(access, output, wanted, task, show).run(tables)
     except KeyboardInterrupt:
         output.note("Stopped; what was being compared ends by itself.")
         return Exit.INTERRUPTED
@@ -73,7 +81,7 @@ def verify(access: Access, job: str, patterns: tuple[str, ...], sample: float, j
     else:
         for view in found_views(tables, sample):
             output.show(view)
-    return _exit_code(tables)
+    return exit_code(tables)
 
 
 def _selected(records: Sequence[TableRecord], patterns: Sequence[str], wanted: Wanted) -> list[TableRecord]:
@@ -99,8 +107,10 @@ def _table_run(record: TableRecord) -> TableRun:
     return TableRun(record, skipped="" if record.live else "it is being copied, and has no complete topic yet.")
 
 
-def _exit_code(tables: Sequence[TableRun]) -> Exit:
-    if differ_in_all(tables).differ:
+def exit_code(tables: Sequence[TableRun]) -> Exit:
+    """What the command ends with."""
+    counts = differ_in_all(tables)
+    if counts.left if counts.written else counts.differ:
         return Exit.FAILED
     for table in tables:
         if table.failure is not None:

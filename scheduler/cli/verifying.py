@@ -19,7 +19,8 @@ from shared.errors import Unavailable
 from shared.machines.ledger import TableRecord
 from shared.model.chunk import KeyRange
 from shared.model.job import Wanted
-from shared.model.verify import WHOLE, Counts, Difference, Failure, Report, Stage, VerifyPart
+from shared.model.schema import TableId
+from shared.model.verify import WHOLE, Action, Counts, Difference, Failure, Report, Stage, VerifyPart
 
 _LOOK_SECONDS = 0.5
 
@@ -38,6 +39,12 @@ _PAUSE_SECONDS = 3.0
 #: Without a worker that compares anything, and without Redis, the run ends after so long.
 _WORKERLESS_SECONDS_MAX = 600.0
 _REDISLESS_SECONDS_MAX = 30.0
+
+_CAPTIONS = {
+    Action.COMPARE: "compared with its topic",
+    Action.REPAIR: "compared with its topic and repaired",
+    Action.RESYNC: "written again",
+}
 
 #: Differences that are shown of a table.
 SHOWN_MAX = 1000
@@ -100,6 +107,11 @@ class TableRun:
         return [found for part in self.parts for found in part.differences][:SHOWN_MAX]
 
 
+def task_of(wanted: Wanted, action: Action = Action.COMPARE) -> VerifyPart:
+    """What is asked of every table of a job; what belongs to a single part is filled in later."""
+    return VerifyPart(wanted.name, wanted.id, "", 0, 0, TableId("", ""), action=action)
+
+
 #: Takes how it stands, and the seconds since the beginning.
 Show = Callable[[Sequence[TableRun], float], None]
 
@@ -111,15 +123,15 @@ class Verification:
         access: the world.
         output: where notes go.
         wanted: the job.
-        sample: percent of the keys.
+        task: what each part is about: sample, action, condition, keys. The rest of it is filled in.
         show: is called about twice a second.
     """
 
-    def __init__(self, access: Access, output: Output, wanted: Wanted, sample: float, show: Show) -> None:
+    def __init__(self, access: Access, output: Output, wanted: Wanted, task: VerifyPart, show: Show) -> None:
         self._access = access
         self._output = output
         self._wanted = wanted
-        self._sample = sample
+        self._task = task
         self._show = show
         self._id = secrets.token_hex(8)
         self._run: Run = access.verify_run(self._id)
@@ -215,7 +227,9 @@ class Verification:
     def _hint(self, table: TableRun, part: Part, now: float) -> None:
         where = key_range(table.record.table, part.order.range)
         self._access.hint_verify(
-            part.order, f"{part.order.table} compared with its topic{', ' if where else ''}{where}", _HINT_SECONDS
+            part.order,
+            f"{part.order.table} {_CAPTIONS[part.order.action]}{', ' if where else ''}{where}",
+            _HINT_SECONDS,
         )
         part.sent_at = now
 
@@ -233,9 +247,9 @@ class Verification:
             )
 
     def _part(self, record: TableRecord, bounds: KeyRange) -> Part:
-        wanted, number = self._wanted, next(self._numbers)
-        order = VerifyPart(
-            wanted.name, wanted.id, self._id, number, 0, record.table.id, bounds, self._sample, self._window
+        number = next(self._numbers)
+        order = replace(
+            self._task, run=self._id, number=number, table=record.table.id, range=bounds, sharing=self._window
         )
         return Part(order)
 

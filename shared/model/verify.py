@@ -41,6 +41,14 @@ class Kind(StrEnum):
     GHOST = "ghost"  # the topic has it, MySQL has not
 
 
+class Action(StrEnum):
+    """What is to be done with a part."""
+
+    COMPARE = "compare"
+    REPAIR = "repair"  # compare, and write again what differs
+    RESYNC = "resync"  # write again: all rows, those of a condition or those of some keys, and tombstones for keys that are gone
+
+
 class Stage(StrEnum):
     """What a part does."""
 
@@ -48,6 +56,7 @@ class Stage(StrEnum):
     READING = "reading"  # reads the table and compares
     WAITING = "waiting"  # for the job to publish what MySQL had when it was read
     CHECKING = "checking"  # compares again what differed
+    MENDING = "mending"  # writes rows and tombstones again
     DIVIDED = "divided"  # the table is large: its ranges are parts of their own
     DONE = "done"
     FAILED = "failed"
@@ -103,12 +112,16 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a part found: rows of MySQL that were compared, and how many keys differ."""
+    """What a part found: rows of MySQL that were compared, and how many keys differ; how many messages were `written` to mend
+    them, and how many keys still differed after that (`left`).
+    """
 
     rows: int = 0
     missing: int = 0
     stale: int = 0
     ghost: int = 0
+    written: int = 0
+    left: int = 0
 
     @property
     def differ(self) -> int:
@@ -122,6 +135,8 @@ class Counts:
             self.missing + other.missing,
             self.stale + other.stale,
             self.ghost + other.ghost,
+            self.written + other.written,
+            self.left + other.left,
         )
 
 
@@ -139,6 +154,9 @@ class VerifyPart:
         range: of the table's keys; both ends open for a table that may be divided.
         sample: percent of the keys.
         sharing: how many parts of the run may be compared at a time.
+        action: what to do.
+        where: a condition in SQL on the rows to write again; empty for all of them.
+        keys: the keys to write again, as their messages spell them; empty for all of them.
     """
 
     job: str
@@ -150,6 +168,9 @@ class VerifyPart:
     range: KeyRange = WHOLE
     sample: float = EVERYTHING
     sharing: int = 1
+    action: Action = Action.COMPARE
+    where: str = ""
+    keys: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -168,6 +189,9 @@ class VerifyPart:
             "upper": bound_to_json(self.range.upper),
             "sample": self.sample,
             "sharing": self.sharing,
+            "action": self.action,
+            "where": self.where,
+            "keys": list(self.keys),
         }
 
     @classmethod
@@ -190,6 +214,9 @@ class VerifyPart:
                 KeyRange(bound_from_json(body["lower"]), bound_from_json(body["upper"])),
                 float(body["sample"]),
                 int(body["sharing"]),
+                Action(body["action"]),
+                str(body["where"]),
+                tuple(str(key) for key in body["keys"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a part of a comparison ({error})") from error
@@ -246,7 +273,7 @@ def encode_report(report: Report) -> bytes:
         "total": report.total,
         "suspects": report.suspects,
         "waits": report.waits,
-        "counts": [counts.rows, counts.missing, counts.stale, counts.ghost],
+        "counts": [counts.rows, counts.missing, counts.stale, counts.ghost, counts.written, counts.left],
         "bounds": [bound_to_json(bound) for bound in report.bounds],
         "error": list(report.error) if report.error else None,
     }

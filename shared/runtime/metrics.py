@@ -141,7 +141,7 @@ ERRORS = _counter(
 
 ATTEMPTS = _counter(
     "headrace_attempts_total",
-    "Attempts of snapshot workers: read, split, compared, refused or failed.",
+    "Attempts of snapshot workers: read, split, compared, swept, refused or failed.",
     "job_name",
     "outcome",
 )

@@ -35,13 +35,14 @@ def test_the_registered_tasks_are_those_of_the_wire() -> None:
     app = Celery("test", set_as_current=False)
     tasks.register(app, Settings(), PYTHON)
     registered = {name for name in app.tasks if not name.startswith("celery.")}
-    assert registered == {orders.CHUNK_TASK, orders.SPLIT_TASK, orders.VERIFY_TASK}
+    assert registered == {orders.CHUNK_TASK, orders.SPLIT_TASK, orders.SWEEP_TASK, orders.VERIFY_TASK}
 
 
 def test_names_on_the_wire_do_not_change() -> None:
     assert orders.CHUNK_TASK == "headrace.snapshot.chunk"
     assert orders.SPLIT_TASK == "headrace.snapshot.split"
     assert orders.VERIFY_TASK == "headrace.verify.part"
+    assert orders.SWEEP_TASK == "headrace.mend.sweep"
     assert orders.SNAPSHOT_QUEUE == "snapshot"
 
 

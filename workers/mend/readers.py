@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shared.errors import TableGone
 from shared.model.change import Change, EncodedRow
+from shared.model.chunk import KeyRange
 from shared.model.orders import Granted
 from shared.model.position import GtidSet
 from shared.model.throttle import Pace
@@ -21,6 +22,40 @@ class KeyedRows(Protocol):
 
     def again(self, keys: Iterable[Sequence[bytes]]) -> Iterator[list[EncodedRow]]:
         """The rows of these keys, as far as they are there, and perhaps others; a key may come twice."""
+
+
+class RangedRows(Protocol):
+    """A table's rows by ranges of its key, on one connection."""
+
+    def executed(self, gtids: GtidSet) -> bool:
+        """True once the server has executed all of it; waits a while for that."""
+
+    def read(self, piece: KeyRange) -> Iterator[list[EncodedRow]]:
+        """All rows of a piece in one consistent read."""
+
+
+class RangeReader:
+    """Implements `workers.snapshot.attempt.Reader` for a range: all its rows. What the topic has besides is for others to find.
+
+    Args:
+        rows: the table.
+    """
+
+    def __init__(self, rows: RangedRows) -> None:
+        self._rows = rows
+        self.received = 0
+
+    def executed(self, low: GtidSet) -> bool:
+        """True once the server has executed all of it; waits a while for that."""
+        return self._rows.executed(low)
+
+    def read(self, granted: Granted) -> Iterator[Sequence[Change]]:
+        """The rows, in one consistent read."""
+        yield from self._rows.read(granted.range)
+
+    def rested(self, rows: int, pace: Pace) -> bool:  # noqa: ARG002 - who reads again rests between ranges
+        """Always: no transaction stays open for the sake of the pace."""
+        return True
 
 
 class KeysReader:

@@ -85,7 +85,7 @@ class Office:
             with self._reported(job):
                 spec = self._spec(job, job_id)
                 sink = self._take_sink(spec, job, job_id)
-            with sink, RedisDesk(self._mail(job), sink.transactional_id, report) as desk:
+            with sink, RedisDesk(self.mail(job), sink.transactional_id, report) as desk:
                 return self._attempt(spec, job, job_id, chunks, sink, desk)
 
     def read_again(
@@ -99,7 +99,7 @@ class Office:
         with self._heart:
             spec = self._spec(job, job_id)
             sink = self._take_sink(spec, job, job_id)
-            with sink, RedisDesk(self._mail(job), sink.transactional_id, report) as desk:
+            with sink, RedisDesk(self.mail(job), sink.transactional_id, report) as desk:
                 question = AskReread(table, bounds, sink.transactional_id, self.worker)
                 try:
                     return self._run(question, sink, desk, reader, (spec, job, job_id))
@@ -116,7 +116,7 @@ class Office:
         with self._heart, self._reported(job):
             spec = self._spec(job, job_id)
         attempt = f"split.{_fresh()}"
-        with self._heart, RedisDesk(self._mail(job), attempt) as desk:
+        with self._heart, RedisDesk(self.mail(job), attempt) as desk:
             try:
                 desk.ask(AskSplit(table, attempt, self.worker))
                 while (answer := desk.answer(attempt)) is None:
@@ -183,10 +183,11 @@ class Office:
         try:
             yield
         except NeedsOperator as error:
-            RedisDesk(self._mail(job), _NO_ATTEMPT).gave_up(error)
+            RedisDesk(self.mail(job), _NO_ATTEMPT).gave_up(error)
             raise
 
-    def _mail(self, job: str) -> WorkerMail:
+    def mail(self, job: str) -> WorkerMail:
+        """The way to a job's leader."""
         return WorkerMail(redis_client.connect(self.settings.redis_url.get_secret_value()), job)
 
     def _spec(self, job: str, job_id: str) -> JobSpec:

@@ -93,10 +93,7 @@ def compare(
             break
         if turn:
             yield Step(Stage.CHECKING, compared, compared, rest=pause)
-            for again in rows.again(store.keys()):
-                store.reread(again, turn)
-                yield Step(Stage.CHECKING, compared, compared)
-            store.gone(turn)
+            yield from _read_again(rows, store, turn, compared)
         yield from _until_published(rows, job, compared)
         yield from _read_on(scope, topic, store, compared)
     if topic.grown():
@@ -104,6 +101,28 @@ def compare(
             "The topic has got more partitions while it was compared with its table.", "Compare them again."
         )
     return Verdict(store.count(compared), tuple(_shown(store, rows, fetch)))
+
+
+def compare_mended(
+    scope: Scope, topic: Topic, rows: Rows, job: Job, store: Store, turn: int = len(PAUSES) + 1
+) -> Generator[Step, None, int]:
+    """Compares once more what differed, after somebody has written it again; returns how many keys still differ.
+
+    Args:
+        scope: as in `compare`, and so are the others, after it.
+        turn: greater than any before.
+    """
+    yield from _read_again(rows, store, turn, 0)
+    yield from _until_published(rows, job, 0)
+    yield from _read_on(scope, topic, store, 0)
+    return store.open()
+
+
+def _read_again(rows: Rows, store: Store, turn: int, compared: int) -> Generator[Step, None, None]:
+    for again in rows.again(store.keys()):
+        store.reread(again, turn)
+        yield Step(Stage.CHECKING, compared, compared)
+    store.gone(turn)
 
 
 def _until_executed(rows: Rows, gtids: GtidSet, topic: Topic) -> Generator[Step, None, None]:

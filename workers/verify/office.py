@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -28,18 +28,24 @@ from shared.errors import HeadraceError, Transient, Unavailable
 from shared.job.spec import JobSpec
 from shared.job.throttling import in_force
 from shared.model.change import ChunkKey
+from shared.model.chunk import KeyRange
 from shared.model.job import Wanted, state_topic
+from shared.model.orders import AskSweep, Refused, SweepTable, Swept
+from shared.model.schema import Table, TableId
 from shared.model.throttle import Limits, Pressure
-from shared.model.verify import Counts, Failure, Report, Stage, VerifyPart
+from shared.model.verify import WHOLE, Action, Counts, Difference, Failure, Report, Stage, VerifyPart
 from shared.runtime import connections, logs, metrics
 from shared.runtime.liveness import WORK_SECONDS, Heart
 from shared.settings import Settings
 from workers.binlog.gauge import MysqlGauge
-from workers.snapshot.office import UnknownJob
-from workers.verify.compare import Scope, compare
+from workers.mend.mender import Mender
+from workers.snapshot.desk import RedisDesk
+from workers.snapshot.office import Office, UnknownJob
+from workers.verify.compare import Scope, compare, compare_mended
 from workers.verify.desk import Desk
 from workers.verify.job import FollowedJob
 from workers.verify.keys import Keys
+from workers.verify.mending import Mending
 from workers.verify.ports import Step, Verdict
 from workers.verify.reading import Subject, TableRows
 
@@ -49,6 +55,16 @@ LOG = logs.get("headrace.verify")
 NOT_WANTED = "nobody waits for it any more"
 #: What a task says of a part that it may not compare.
 NOT_OURS = "another worker compares it, or nobody waits for it any more"
+
+#: Where it was not told which of the keys that are gone are meant.
+GHOSTS_UNKNOWN = "keys that are gone were not looked for, since the condition speaks of more than key columns"
+
+#: Rows of a piece, where the job's own number is not at hand.
+_CHUNK_ROWS = 50_000
+
+
+class _NotWanted(Exception):
+    """Nobody waits for the result any more."""
 
 
 class Compared(NamedTuple):
@@ -65,7 +81,8 @@ class Compared(NamedTuple):
             return {"ranges": self.ranges}
         counts = self.counts
         found = {"missing": counts.missing, "stale": counts.stale, "ghost": counts.ghost}
-        return {"rows": counts.rows, **found, "seconds": round(self.seconds, 3)}
+        written = {"written": counts.written} if counts.written else {}
+        return {"rows": counts.rows, **found, **written, "seconds": round(self.seconds, 3)}
 
 
 class _Opened(NamedTuple):
@@ -86,11 +103,13 @@ class VerifyOffice:
         settings: of this process.
         codec: which encodes rows.
         worker: its name for people.
+        attempts: makes attempts at what must be written again.
     """
 
     settings: Settings
     codec: Codec
     worker: str
+    attempts: Office
     _registry: Registry | None = None
     _client: Any = None
     _heart: Heart = field(init=False)
@@ -110,31 +129,104 @@ class VerifyOffice:
             if not desk.take():
                 return Compared(reason=NOT_OURS)
             try:
-                compared = self._compare(part, desk, report)
+                compared = self._do(part, desk, report)
+            except _NotWanted:
+                return Compared(reason=NOT_WANTED)
             except HeadraceError as error:
                 failure = Failure(error.name, error.message, error.hint, isinstance(error, Transient))
                 desk.finish(Report(Stage.FAILED, self.worker, error=failure))
                 raise
         return compared._replace(seconds=clock.monotonic_seconds() - began)
 
-    def _compare(self, part: VerifyPart, desk: Desk, report: Callable[[int], None]) -> Compared:
+    def sweep(self, job: str, job_id: str, table: TableId, report: Callable[[int], None]) -> Compared:
+        """Puts the topic of a table right that lost rows without a change of each, if the leader wants it; `report` hears how
+        many messages it has written.
+
+        Raises:
+            HeadraceError: it could not; the leader was told.
+        """
+        began = clock.monotonic_seconds()
+        attempt = f"sweep.{secrets.token_hex(8)}"
+        with self._heart, RedisDesk(self.attempts.mail(job), attempt, report) as desk:
+            desk.ask(AskSweep(table, attempt, self.worker))
+            while (answer := desk.answer(attempt)) is None:
+                pass
+            if not isinstance(answer, SweepTable):
+                return Compared(reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
+            try:
+                written = self._sweep(job, job_id, answer, desk)
+            except HeadraceError as error:
+                desk.gave_up(error)
+                raise
+            desk.ask(Swept(table, attempt, answer.emptied))
+        return Compared(Counts(written=written), seconds=clock.monotonic_seconds() - began)
+
+    def _sweep(self, job: str, job_id: str, order: SweepTable, desk: RedisDesk) -> int:
+        def tell(rows: int, _waits: str = "") -> None:
+            self._heart.beat()
+            desk.beat(order.attempt, rows, 0)
+
+        tell(0)
+        with ExitStack() as stack:
+            wanted, spec, _ = self._job(job, job_id)
+            rows = self._rows(stack, spec, wanted, order.table, WHOLE, 1)
+            mender = Mender(self.attempts, job, job_id, order.table.id, tell)
+            topic = partial(TopicReader, connections.sink_config(spec), order.topic)
+            Mending(rows, mender, topic, lambda _seconds, _why: tell(mender.written)).every_key()
+            return mender.written
+
+    def _do(self, part: VerifyPart, desk: Desk, report: Callable[[int], None]) -> Compared:
         with ExitStack() as stack:
             opened = self._open(part, stack)
+            mender = Mender(self.attempts, part.job, part.job_id, part.table, partial(self._tell, desk, report))
+            if part.action is Action.RESYNC:
+                return self._resync(part, opened, desk, mender)
             if bounds := opened.rows.divided(part.sharing):
                 return self._divide(desk, bounds)
             topic = stack.enter_context(closing(TopicReader(opened.sink, opened.topic)))
             store = stack.enter_context(FoldStore())
             fetch = partial(messages_at, opened.sink, opened.topic)
             steps = compare(opened.scope, topic, opened.rows, opened.job, store, fetch)
-            stack.callback(steps.close)
-            stage: Stage | None = None
-            suspects = 0
+            verdict: Verdict = self._drive(steps, desk, report, store)
+            counts = verdict.counts
+            if part.action is Action.REPAIR and counts.differ:
+                mender.keys(opened.rows, store.keys())
+                left: int = self._drive(
+                    compare_mended(opened.scope, topic, opened.rows, opened.job, store), desk, report, store
+                )
+                counts = replace(counts, written=mender.written, left=left)
+            return self._finish(desk, counts, verdict.shown)
+
+    def _resync(self, part: VerifyPart, opened: _Opened, desk: Desk, mender: Mender) -> Compared:
+        opened.job.require(opened.rows.now())
+
+        def rest(seconds: float, why: str) -> None:
+            self._tell(desk, lambda _: None, mender.written, why)
+            self._rest(desk, seconds)
+
+        mending = Mending(opened.rows, mender, partial(TopicReader, opened.sink, opened.topic), rest)
+        complete = True
+        if part.keys:
+            mender.keys(opened.rows, [[key.encode() for key in part.keys]])
+        elif part.where:
+            complete = mending.matching(part.where)
+        else:
+            mending.whole()
+        return self._finish(desk, Counts(written=mender.written), (), waits="" if complete else GHOSTS_UNKNOWN)
+
+    def _drive(
+        self, steps: Generator[Step, None, Any], desk: Desk, report: Callable[[int], None], store: FoldStore
+    ) -> Any:
+        """Runs a comparison to its end; returns what it returns."""
+        stage: Stage | None = None
+        suspects = 0
+        with closing(steps):
             while desk.wanted:
                 self._heart.beat()
                 try:
-                    step: Step = next(steps)
+                    step = next(steps)
                 except StopIteration as end:
-                    return self._finish(desk, end.value)
+                    return end.value
                 if step.stage is not stage:
                     stage = step.stage
                     suspects = store.open()
@@ -142,41 +234,60 @@ class VerifyOffice:
                     report(step.done)
                 desk.note(Report(stage, self.worker, step.done, step.total, suspects, step.waits))
                 self._rest(desk, step.rest)
-        return Compared(reason=NOT_WANTED)
+        raise _NotWanted
+
+    def _tell(self, desk: Desk, report: Callable[[int], None], rows: int, waits: str) -> None:
+        """How far the mending is."""
+        self._heart.beat()
+        report(rows)
+        desk.note(Report(Stage.MENDING, self.worker, rows, 0, 0, waits))
+        if not desk.wanted:
+            raise _NotWanted
 
     def _open(self, part: VerifyPart, stack: ExitStack) -> _Opened:
-        wanted, spec, registry = self._job(part)
+        wanted, spec, registry = self._job(part.job, part.job_id)
         sink = connections.sink_config(spec)
         count_brokers(sink)  # a login that is refused is told here, not after minutes
         log = stack.enter_context(TopicLog(sink, state_topic(self.settings.registry_topic, part.job_id)))
         job = FollowedJob(wanted, part.table, log, registry, partial(self._led, part.job))
         record = job.record
+        rows = self._rows(stack, spec, wanted, record.table, part.range, part.sharing, record.chunk_rows)
+        keys = Keys(record.table, connections.format_options(spec))
+        return _Opened(rows, job, Scope(keys.within(part.range), part.sample), sink, record.topic)
+
+    def _rows(
+        self,
+        stack: ExitStack,
+        spec: JobSpec,
+        wanted: Wanted,
+        table: Table,
+        bounds: KeyRange,
+        sharing: int,
+        chunk_rows: int = _CHUNK_ROWS,
+    ) -> TableRows:
         options = connections.format_options(spec)
-        keys = Keys(record.table, options)
-        gauge = _Load(spec, part.job)
+        gauge = _Load(spec, wanted.name)
         stack.callback(gauge.close)
         rows = TableRows(
             connections.mysql_target(spec),
-            metrics.mysql_cost(part.job, metrics.VERIFY),
+            metrics.mysql_cost(wanted.name, metrics.VERIFY),
             self.codec,
             options,
-            Subject(record.table, part.range, record.chunk_rows, keys),
+            Subject(table, bounds, chunk_rows, Keys(table, options)),
             in_force(spec.source.throttle, wanted.throttle),
-            part.sharing,
+            sharing,
             gauge,
         )
         stack.callback(rows.leave)
-        return _Opened(rows, job, Scope(keys.within(part.range), part.sample), sink, record.topic)
+        return rows
 
     def _divide(self, desk: Desk, bounds: list[ChunkKey]) -> Compared:
         desk.finish(Report(Stage.DIVIDED, self.worker, bounds=tuple(bounds)))
         return Compared(ranges=len(bounds) + 1)
 
-    def _finish(self, desk: Desk, verdict: Verdict) -> Compared:
-        counts = verdict.counts
-        desk.finish(
-            Report(Stage.DONE, self.worker, counts.rows, counts.rows, counts.differ, counts=counts), verdict.shown
-        )
+    def _finish(self, desk: Desk, counts: Counts, shown: Sequence[Difference] = (), waits: str = "") -> Compared:
+        report = Report(Stage.DONE, self.worker, counts.rows, counts.rows, counts.differ, waits, counts)
+        desk.finish(report, shown)
         return Compared(counts)
 
     def _rest(self, desk: Desk, seconds: float) -> None:
@@ -185,13 +296,13 @@ class VerifyOffice:
             self._heart.beat()
             desk.wait(min(left, 1.0))
 
-    def _job(self, part: VerifyPart) -> tuple[Wanted, JobSpec, Registry]:
+    def _job(self, job: str, job_id: str) -> tuple[Wanted, JobSpec, Registry]:
         if self._registry is None:
             self._registry = connections.open_registry(self.settings)
         self._registry.refresh()
-        wanted = self._registry.wanted.get(part.job)
-        if wanted is None or wanted.id != part.job_id:
-            raise UnknownJob(f"Job {part.job} ({part.job_id}) is not in topic {self.settings.registry_topic}.")
+        wanted = self._registry.wanted.get(job)
+        if wanted is None or wanted.id != job_id:
+            raise UnknownJob(f"Job {job} ({job_id}) is not in topic {self.settings.registry_topic}.")
         return wanted, connections.resolve(wanted, dict(os.environ)), self._registry
 
     def _led(self, job: str) -> bool:

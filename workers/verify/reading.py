@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from scheduler.discovery.catalog import estimates
 from shared import clock
 from shared.adapters.mysql.cost import Cost
-from shared.adapters.mysql.ranges import quoted, select_keys, select_rows, table_name
+from shared.adapters.mysql.ranges import (
+    quoted,
+    select_keys,
+    select_matching,
+    select_matching_keys,
+    select_rows,
+    table_name,
+)
 from shared.adapters.mysql.session import MysqlTarget, Session
-from shared.codec import Codec, FormatOptions
-from shared.errors import NeedsOperator
+from shared.codec import Codec, FormatOptions, SnapshotEncoder
+from shared.errors import Bug, InvalidJob, NeedsOperator
 from shared.machines.throttle import LOOK_SECONDS, Throttle
 from shared.model.change import ChunkKey, EncodedRow
 from shared.model.chunk import KeyRange
@@ -145,10 +152,49 @@ class TableRows:
         sql = select_rows(self._subject.table, encoder.select_expressions, piece)
         session = self._open()
         before = session.received
-        for batch in session.stream(sql, encoder):
+        for batch in self._stream(sql, encoder):
             self._rows += len(batch)
             yield batch
         self._bytes += session.received - before
+
+    def check_condition(self, condition: str) -> None:
+        """Has MySQL look at a user's condition, without reading a row.
+
+        Raises:
+            InvalidJob: MySQL does not take it.
+        """
+        table = self._subject.table
+        try:
+            self._open().query(f"SELECT 1 FROM {table_name(table)} WHERE ({condition}\n) LIMIT 0")
+        except (Bug, NeedsOperator) as error:
+            hint = "Write what could stand behind WHERE in a query of this table."
+            raise InvalidJob(f"The condition is none. {error.message}", hint, "--where") from None
+
+    def keys_matching(self, condition: str) -> Iterator[list[bytes]]:
+        """The keys of the rows for which a condition holds, a piece of the table at a time."""
+        table = self._subject.table
+        for piece in self.pieces():
+            encoder = self._codec.snapshot_encoder(table, self._options)
+            sql = select_matching(table, encoder.select_expressions, piece, condition)
+            yield [key for batch in self._stream(sql, encoder) for key, _ in batch]
+
+    def matching(self, condition: str, keys: Sequence[bytes]) -> list[bytes] | None:
+        """Those of the keys for which a condition holds, whether or not they have a row. None when that cannot be told: the
+        condition speaks of other columns, or keys have no literal.
+        """
+        subject = self._subject
+        if not subject.keys.exact:
+            return None
+        spelled = [(key, place) for key in keys if not isinstance(place := subject.keys.read(key), Unspelled)]
+        found: list[bytes] = []
+        for start in range(0, len(spelled), _KEYS_PER_QUERY):
+            batch = spelled[start : start + _KEYS_PER_QUERY]
+            try:
+                rows = self._open().query(select_matching_keys(subject.table, [place for _, place in batch], condition))
+            except NeedsOperator:
+                return None
+            found += [batch[int(cell or b"0")][0] for (cell,) in rows]
+        return found
 
     def again(self, keys: Iterable[Sequence[bytes]]) -> Iterator[list[EncodedRow]]:
         """See `Rows`. Rows whose keys have no literal are found by reading the range once more."""
@@ -179,7 +225,15 @@ class TableRows:
 
     def _of(self, keys: Sequence[ChunkKey]) -> Iterator[list[EncodedRow]]:
         encoder = self._codec.snapshot_encoder(self._subject.table, self._options)
-        yield from self._open().stream(select_keys(self._subject.table, encoder.select_expressions, keys), encoder)
+        yield from self._stream(select_keys(self._subject.table, encoder.select_expressions, keys), encoder)
+
+    def _stream(self, sql: str, encoder: SnapshotEncoder) -> Iterator[list[EncodedRow]]:
+        """A stream that was not read to its end, or broke, has cost the connection: the next query gets a new one."""
+        try:
+            yield from self._open().stream(sql, encoder)
+        finally:
+            if not encoder.ended:
+                self.leave()
 
     def _open(self) -> Session:
         if self._session is None:

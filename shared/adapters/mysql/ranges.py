@@ -14,6 +14,9 @@ from shared.model.chunk import KeyRange
 from shared.model.chunk_key import chunk_key_columns
 from shared.model.schema import Column, Table
 
+#: A name that no key column has: MySQL allows 64 characters, and nobody would take these.
+_NUMBER = "headrace number of the key"
+
 
 def quoted(name: str) -> str:
     """An identifier in backticks."""
@@ -58,6 +61,22 @@ def select_keys(table: Table, expressions: Sequence[str], keys: Sequence[ChunkKe
             for key in literals
         )
     return f"SELECT {', '.join(expressions)} FROM {table_name(table)} FORCE INDEX (PRIMARY) WHERE {condition}"
+
+
+def select_matching(table: Table, expressions: Sequence[str], bounds: KeyRange, condition: str) -> str:
+    """The rows of a range for which a condition of the user holds."""
+    return f"{select_rows(table, expressions, bounds)} AND ({condition}\n)"
+
+
+def select_matching_keys(table: Table, keys: Sequence[ChunkKey], condition: str) -> str:
+    """The numbers of those keys for which a condition holds that speaks of key columns only; no table is read.
+
+    The keys are whole ones: their columns are those of the primary key.
+    """
+    columns = chunk_key_columns(table)
+    names = ", ".join(quoted(column.name) for column in columns)
+    rows = " UNION ALL ".join(f"SELECT {number}, {_values(columns, key)}" for number, key in enumerate(keys))
+    return f"WITH k (`{_NUMBER}`, {names}) AS ({rows}) SELECT `{_NUMBER}` FROM k WHERE ({condition}\n)"
 
 
 def select_next_key(table: Table, expressions: Sequence[str], after: ChunkKey | None, rows: int) -> str:

@@ -1,0 +1,99 @@
+"""Writes again what a topic lacks or has too much, by the protocol (DESIGN rule 10): keys that were found to differ, a whole table, the
+rows of a condition, some keys, or all keys of a topic whose table lost rows without a change of each.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from shared.adapters.kafka.snapshot import TopicReader
+from shared.adapters.sqlite.folds import FoldStore
+from shared.model.verify import Version, digest_of
+from workers.mend.mender import Mender
+from workers.mend.readers import RangeReader
+from workers.verify.reading import TableRows
+
+#: Keys of a topic whose condition is looked at together.
+_BATCH_KEYS = 5000
+
+
+@dataclass(slots=True)
+class Mending:
+    """What mends one table.
+
+    Args:
+        rows: the table.
+        mender: makes the attempts.
+        open_topic: opens the topic at its beginning.
+        rest: waits so many seconds, showing why; raises when nobody wants it any more.
+    """
+
+    rows: TableRows
+    mender: Mender
+    open_topic: Callable[[], TopicReader]
+    rest: Callable[[float, str], None]
+
+    def whole(self) -> None:
+        """All rows, and tombstones for all keys that are gone: those that were not written again."""
+        before = self._ends()
+        for piece in self.rows.pieces():
+            while (seconds := self.rows.rest()) > 0:
+                self.rest(seconds, "the limits of the job's throttle")
+            self.mender.range(piece, RangeReader(self.rows))
+        with FoldStore() as store:
+            self._fold(store)
+            self.mender.keys(self.rows, store.keys_before(before))
+
+    def matching(self, condition: str) -> bool:
+        """The rows of a condition, and tombstones for keys for which it holds and that are gone. False when the latter could not be
+        looked for, since it does not speak of key columns alone.
+
+        Raises:
+            InvalidJob: it is no condition.
+        """
+        self.rows.check_condition(condition)
+        before = self._ends()
+        for keys in self.rows.keys_matching(condition):
+            self.mender.keys(self.rows, [keys])
+        with FoldStore() as store:
+            self._fold(store)
+            for keys in _grouped(store.keys_before(before)):
+                found = self.rows.matching(condition, keys)
+                if found is None:
+                    return False
+                self.mender.keys(self.rows, [found])
+        return True
+
+    def every_key(self) -> None:
+        """All keys that the topic has: their rows, or tombstones. A table that is not there has no rows."""
+        with FoldStore() as store:
+            everywhere = dict.fromkeys(self._fold(store), sys.maxsize)
+            self.mender.keys(self.rows, store.keys_before(everywhere), gone_is_empty=True)
+
+    def _ends(self) -> dict[int, int]:
+        """Where each partition ends now, open transactions included: what is written again stands behind."""
+        with closing(self.open_topic()) as topic:
+            topic.refresh(stable=False)
+            return topic.ends
+
+    def _fold(self, store: FoldStore) -> dict[int, int]:
+        with closing(self.open_topic()) as topic:
+            topic.refresh(stable=False)
+            for batch in topic.to_end():
+                store.fold([Version(m.key, m.partition, m.offset, m.timestamp, digest_of(m.value)) for m in batch])
+                self.rest(0.0, "")
+            return topic.ends
+
+
+def _grouped(batches: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
+    group: list[bytes] = []
+    for batch in batches:
+        group += batch
+        if len(group) >= _BATCH_KEYS:
+            yield group
+            group = []
+    if group:
+        yield group
