@@ -41,7 +41,7 @@ class SnapshotEncoder(Protocol):
             SchemaChanged: they differ.
         """
 
-    def feed(self, data: bytes) -> list[EncodedRow]:
+    def feed(self, data: bytes) -> Sequence[EncodedRow]:
         """The rows that are whole now, of the next piece of the connection's bytes behind the column definitions.
 
         Raises:

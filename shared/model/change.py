@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 #: One part of a chunk key in the order of its type: numbers as int or Decimal, temporal values as MySQL's own text,
 #: BINARY and VARBINARY as bytes, character strings as str (only the server knows their order).
@@ -24,6 +24,18 @@ EncodedRow: TypeAlias = tuple[bytes, bytes]
 #: Key and value of one upsert, or with value None of one tombstone. A change of the primary key is two of these: the
 #: tombstone of the old key, then the upsert of the new one.
 Change: TypeAlias = tuple[bytes, bytes | None]
+
+
+class Packed(Protocol):
+    """What a sequence of changes may have besides: itself as one piece of memory, for whoever hands it on whole.
+
+    `packed` is all keys and values, one behind the other; and of each change two unsigned 64-bit numbers, little-endian: the
+    bytes of its key and of its value, all bits set for a tombstone.
+    """
+
+    @property
+    def packed(self) -> tuple[bytes, bytes]:
+        """The bytes and the lengths."""
 
 
 @dataclass(slots=True)

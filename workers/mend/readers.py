@@ -20,7 +20,7 @@ class KeyedRows(Protocol):
     def executed(self, gtids: GtidSet) -> bool:
         """True once the server has executed all of it; waits a while for that."""
 
-    def again(self, keys: Iterable[Sequence[bytes]]) -> Iterator[list[EncodedRow]]:
+    def again(self, keys: Iterable[Sequence[bytes]]) -> Iterator[Sequence[EncodedRow]]:
         """The rows of these keys, as far as they are there, and perhaps others; a key may come twice."""
 
 
@@ -30,7 +30,7 @@ class RangedRows(Protocol):
     def executed(self, gtids: GtidSet) -> bool:
         """True once the server has executed all of it; waits a while for that."""
 
-    def read(self, piece: KeyRange) -> Iterator[list[EncodedRow]]:
+    def read(self, piece: KeyRange) -> Iterator[Sequence[EncodedRow]]:
         """All rows of a piece in one consistent read."""
 
 

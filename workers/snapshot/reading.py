@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from shared import clock
 from shared.adapters.mysql.cost import Cost
@@ -47,7 +47,7 @@ class ChunkReader:
             raise NeedsOperator("MySQL cannot wait for a GTID set.", "Set gtid_mode=ON on the server.")
         return answer == "0"
 
-    def read(self, granted: Granted) -> Iterator[list[EncodedRow]]:
+    def read(self, granted: Granted) -> Iterator[Sequence[EncodedRow]]:
         """All rows of the chunk in one consistent read."""
         self._began = self._began or clock.monotonic_seconds()
         encoder = self._codec.snapshot_encoder(granted.table, self._options)

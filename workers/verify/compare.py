@@ -60,7 +60,7 @@ class Scope:
             if in_sample(m.key, sample) and holds(m.key)
         ]
 
-    def rows(self, batch: list[EncodedRow]) -> list[EncodedRow]:
+    def rows(self, batch: Sequence[EncodedRow]) -> Sequence[EncodedRow]:
         """The rows of these keys; all of them lie in the range."""
         return batch if self.sample >= 100 else [row for row in batch if in_sample(row[0], self.sample)]
 

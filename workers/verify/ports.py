@@ -72,10 +72,10 @@ class Rows(Protocol):
     def rest(self) -> float:
         """Seconds until the next piece may be read, by the limits of the job's throttle; 0 for at once."""
 
-    def read(self, piece: KeyRange) -> Iterator[list[EncodedRow]]:
+    def read(self, piece: KeyRange) -> Iterator[Sequence[EncodedRow]]:
         """All rows of a piece in one consistent read."""
 
-    def again(self, keys: Iterable[Sequence[bytes]]) -> Iterator[list[EncodedRow]]:
+    def again(self, keys: Iterable[Sequence[bytes]]) -> Iterator[Sequence[EncodedRow]]:
         """The rows of these keys, as far as they are there, and perhaps others; a key may come twice."""
 
     def leave(self) -> None:

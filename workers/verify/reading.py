@@ -146,7 +146,7 @@ class TableRows:
             self._throttle.look(self._gauge(self._open(), self._throttle.limits), now)
         return LOOK_SECONDS if self._throttle.reason(now) else 0.0
 
-    def read(self, piece: KeyRange) -> Iterator[list[EncodedRow]]:
+    def read(self, piece: KeyRange) -> Iterator[Sequence[EncodedRow]]:
         """See `Rows`."""
         encoder = self._codec.snapshot_encoder(self._subject.table, self._options)
         sql = select_rows(self._subject.table, encoder.select_expressions, piece)
@@ -196,7 +196,7 @@ class TableRows:
             found += [batch[int(cell or b"0")][0] for (cell,) in rows]
         return found
 
-    def again(self, keys: Iterable[Sequence[bytes]]) -> Iterator[list[EncodedRow]]:
+    def again(self, keys: Iterable[Sequence[bytes]]) -> Iterator[Sequence[EncodedRow]]:
         """See `Rows`. Rows whose keys have no literal are found by reading the range once more."""
         doubtful = self._subject.keys.whole
         batch: list[ChunkKey] = []
@@ -223,11 +223,11 @@ class TableRows:
             self._session.close()
             self._session = None
 
-    def _of(self, keys: Sequence[ChunkKey]) -> Iterator[list[EncodedRow]]:
+    def _of(self, keys: Sequence[ChunkKey]) -> Iterator[Sequence[EncodedRow]]:
         encoder = self._codec.snapshot_encoder(self._subject.table, self._options)
         yield from self._stream(select_keys(self._subject.table, encoder.select_expressions, keys), encoder)
 
-    def _stream(self, sql: str, encoder: SnapshotEncoder) -> Iterator[list[EncodedRow]]:
+    def _stream(self, sql: str, encoder: SnapshotEncoder) -> Iterator[Sequence[EncodedRow]]:
         """A stream that was not read to its end, or broke, has cost the connection: the next query gets a new one."""
         try:
             yield from self._open().stream(sql, encoder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -156,7 +156,7 @@ class Session:
         cells = ([b"" if cell is None else cell for cell in row] for row in rows)
         return [dict(zip(names, (cell.decode() for cell in row), strict=True)) for row in cells]
 
-    def stream(self, sql: str, rows: SnapshotEncoder) -> Iterator[list[EncodedRow]]:
+    def stream(self, sql: str, rows: SnapshotEncoder) -> Iterator[Sequence[EncodedRow]]:
         """The encoded rows of a long query in batches, unbuffered: memory holds one piece of the answer and a row.
 
         A stream that is not read to its end costs the connection: MySQL could only be asked to send all the rest.

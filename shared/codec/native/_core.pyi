@@ -1,7 +1,9 @@
 """The compiled core; see src/python.rs."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any, final, overload
+
+from shared.model.change import Change
 
 @final
 class Charset:
@@ -18,12 +20,22 @@ class RowShape:
     ) -> RowShape: ...
 
 @final
+class Changes(Sequence[Change]):
+    @property
+    def packed(self) -> tuple[bytes, bytes]: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, place: int) -> Change: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Change]: ...
+
+@final
 class RowDecoder:
     ended: bool
     size: int
     refusal: tuple[int, str] | None
     def __new__(cls, shape: RowShape) -> RowDecoder: ...
-    def feed(self, data: bytes) -> list[tuple[bytes, bytes]]: ...
+    def feed(self, data: bytes) -> Sequence[tuple[bytes, bytes]]: ...
 
 @final
 class StreamDecoder:

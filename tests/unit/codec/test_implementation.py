@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from shared import codec
 from shared.errors import CodecMissing, HeadraceError, SchemaChanged, UnsupportedType
+from shared.model.binlog import RowChanges
 from shared.model.schema import Table
 from shared.runtime import codecs
 from shared.settings import Settings
-from tests.unit.codec.packets import CODECS, DAMAGED, TABLE, TABLES, decoder
+from tests.unit.adapters.packed import OnlyPacked
+from tests.unit.codec.packets import CODECS, DAMAGED, TABLE, TABLES, UPDATE, decoder, image, rows, table_map
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -144,3 +147,28 @@ def test_noise_in_a_result_set_gives_named_errors_only(table: Table, noise: byte
             encoder.feed(len(packet).to_bytes(3, "little") + b"\1" + packet)
         except (UnsupportedType, SchemaChanged) as error:
             assert error.message
+
+
+@pytest.mark.parametrize("one", [one for one in CODECS if one is codec.NATIVE], ids=lambda one: one.name)
+def test_what_the_native_codec_hands_on_is_a_sequence_and_one_piece_of_memory(one: codec.Codec) -> None:
+    made = decoder(TABLE, codec=one)
+    made.feed(table_map())
+    (event,) = made.feed(rows(UPDATE, image(1, "a") + image(1, "b") + image(2, "c") + image(3, "c")))
+    assert isinstance(event, RowChanges)
+    expected = [
+        (b'{"id":1}', b'{"id":1,"name":"b"}'),
+        (b'{"id":2}', None),
+        (b'{"id":3}', b'{"id":3,"name":"c"}'),
+    ]
+    changes: Any = event.changes
+    assert changes.packed == OnlyPacked(expected).packed
+    assert len(changes) == 3
+    assert list(changes) == list(changes) == expected
+    assert (changes[0], changes[-1], changes[1:]) == (expected[0], expected[-1], expected[1:])
+    assert changes == expected
+    assert expected == changes
+    assert changes != expected[:2]
+    assert "Tom" not in repr(changes)
+    assert "name" not in repr(changes)
+    with pytest.raises(IndexError):
+        changes[3]

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyTuple};
 
 use crate::charsets::{Charset, Table};
 use crate::decimal_bytes;
 use crate::events::{Batch, Bound, Decoder, Item, Stop};
-use crate::fault::Malformed;
+use crate::fault::{little, Malformed};
 use crate::fields::{BytesStyle, DateStyle, Field, Format, Layout};
 use crate::mariadb::Address;
 use crate::packets::{signal, Buffer, Signal};
@@ -171,19 +172,104 @@ fn style(spec: &Bound_<'_, PyDict>) -> PyResult<DateStyle> {
     })
 }
 
-fn list<'py>(py: Python<'py>, bytes: &[u8], pairs: &[Pair]) -> PyResult<Bound_<'py, PyList>> {
-    let made = pairs.iter().map(|pair| {
-        let key = PyBytes::new(py, &bytes[pair.start..pair.start + pair.key]).into_any();
-        let value = match pair.value {
-            Some(size) => {
-                let begin = pair.start + pair.key;
-                PyBytes::new(py, &bytes[begin..begin + size]).into_any()
+/// The length of a value that is none: a tombstone.
+const NONE: u64 = u64::MAX;
+/// Two lengths of 64 bits for each change.
+const LENGTHS_BYTES: usize = 16;
+
+/// Keys and values of one table as one piece of memory. A sequence of (key, value), whose objects are made when
+/// somebody looks at them; who only hands them on takes `packed`.
+#[pyclass(frozen, sequence, name = "Changes")]
+struct PyChanges {
+    data: Py<PyBytes>,
+    lengths: Py<PyBytes>,
+    pairs: PyOnceLock<Py<PyList>>,
+}
+
+impl PyChanges {
+    fn new(py: Python<'_>, bytes: &[u8], pairs: &[Pair]) -> PyResult<PyChanges> {
+        let lengths = PyBytes::new_with(py, pairs.len() * LENGTHS_BYTES, |out| {
+            for (pair, place) in pairs.iter().zip(out.chunks_exact_mut(LENGTHS_BYTES)) {
+                place[..8].copy_from_slice(&(pair.key as u64).to_le_bytes());
+                place[8..].copy_from_slice(&pair.value.map_or(NONE, |size| size as u64).to_le_bytes());
             }
-            None => py.None().into_bound(py),
+            Ok(())
+        })?;
+        Ok(PyChanges { data: data(py, bytes, pairs)?.unbind(), lengths: lengths.unbind(), pairs: PyOnceLock::new() })
+    }
+
+    fn list<'py>(&self, py: Python<'py>) -> PyResult<&Bound_<'py, PyList>> {
+        Ok(self.pairs.get_or_try_init(py, || self.made(py))?.bind(py))
+    }
+
+    fn made(&self, py: Python<'_>) -> PyResult<Py<PyList>> {
+        let mut rest = self.data.as_bytes(py);
+        let mut next = |size: u64| {
+            let (taken, behind) = rest.split_at(size as usize);
+            rest = behind;
+            PyBytes::new(py, taken).into_any()
         };
-        PyTuple::new(py, [key, value])
-    });
-    PyList::new(py, made.collect::<PyResult<Vec<_>>>()?)
+        let made = self.lengths.as_bytes(py).chunks_exact(LENGTHS_BYTES).map(|lengths| {
+            let key = next(little(&lengths[..8]));
+            let value = match little(&lengths[8..]) {
+                NONE => py.None().into_bound(py),
+                size => next(size),
+            };
+            PyTuple::new(py, [key, value])
+        });
+        Ok(PyList::new(py, made.collect::<PyResult<Vec<_>>>()?)?.unbind())
+    }
+}
+
+#[pymethods]
+impl PyChanges {
+    /// All keys and values, one behind the other; and of each change the lengths of its key and of its value.
+    #[getter]
+    fn packed(&self, py: Python<'_>) -> (Py<PyBytes>, Py<PyBytes>) {
+        (self.data.clone_ref(py), self.lengths.clone_ref(py))
+    }
+
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.lengths.as_bytes(py).len() / LENGTHS_BYTES
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound_<'py, PyIterator>> {
+        self.list(py)?.try_iter()
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, place: Bound_<'py, PyAny>) -> PyResult<Bound_<'py, PyAny>> {
+        self.list(py)?.as_any().get_item(place)
+    }
+
+    fn __eq__<'py>(&self, py: Python<'py>, other: Bound_<'py, PyAny>) -> PyResult<bool> {
+        match other.cast::<PyChanges>() {
+            Ok(changes) => self.list(py)?.eq(changes.get().list(py)?),
+            Err(_) => self.list(py)?.eq(other),
+        }
+    }
+
+    /// Says nothing of what is in them.
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<{} changes>", self.__len__(py))
+    }
+}
+
+/// The bytes of the pairs, without what lies between them.
+fn data<'py>(py: Python<'py>, bytes: &[u8], pairs: &[Pair]) -> PyResult<Bound_<'py, PyBytes>> {
+    let size = size_of(pairs);
+    let begin = pairs.first().map_or(0, |pair| pair.start);
+    if pairs.last().map_or(0, |pair| pair.end()) - begin == size {
+        return Ok(PyBytes::new(py, &bytes[begin..begin + size]));
+    }
+    PyBytes::new_with(py, size, |mut out| {
+        for pair in pairs {
+            let one = &bytes[pair.start..pair.end()];
+            let (place, behind) = std::mem::take(&mut out).split_at_mut(one.len());
+            place.copy_from_slice(one);
+            out = behind;
+        }
+        Ok(())
+    })
 }
 
 /// The bytes of all keys and values.
@@ -220,11 +306,11 @@ impl RowDecoder {
     }
 
     /// The (key, value) pairs of the rows that are whole. Raises ValueError for a row that cannot be decoded.
-    fn feed<'py>(&mut self, py: Python<'py>, data: &[u8]) -> PyResult<Bound_<'py, PyList>> {
+    fn feed(&mut self, py: Python<'_>, data: &[u8]) -> PyResult<PyChanges> {
         let mut found = Vec::new();
         py.detach(|| self.decode(data, &mut found)).map_err(malformed)?;
         self.size += size_of(&found);
-        list(py, &self.pairs.bytes, &found)
+        PyChanges::new(py, &self.pairs.bytes, &found)
     }
 }
 
@@ -337,7 +423,7 @@ impl StreamDecoder {
                     begin.bind(py).call1((gtids.as_ref().map(|runs| runs.text()), *end, *timestamp, *commit_microseconds))
                 }
                 Item::Rows { table, pairs: found, end, timestamp } => {
-                    let changes = list(py, &pairs.bytes, found)?;
+                    let changes = PyChanges::new(py, &pairs.bytes, found)?;
                     rows.bind(py).call1((table.table.bind(py), changes, *timestamp, *end, size_of(found)))
                 }
                 Item::End { end, timestamp } => end_.bind(py).call1((*timestamp, *end)),
@@ -359,5 +445,5 @@ impl StreamDecoder {
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use super::{PyCharset, PyRowShape, RowDecoder, StreamDecoder};
+    use super::{PyChanges, PyCharset, PyRowShape, RowDecoder, StreamDecoder};
 }

@@ -29,6 +29,12 @@ pub struct Pair {
     pub value: Option<usize>,
 }
 
+impl Pair {
+    pub fn end(&self) -> usize {
+        self.start + self.key + self.value.unwrap_or(0)
+    }
+}
+
 /// Room that is used again and again.
 #[derive(Default)]
 pub struct Pairs {
