@@ -14,7 +14,7 @@ help: ## Show the verbs.
 
 dev: $(VENV)/.ready ## Make the virtual environment with headrace and its tools.
 
-$(VENV)/.ready: pyproject.toml $(wildcard shared/codec/native/src/*.rs shared/codec/native/Cargo.toml)
+$(VENV)/.ready: pyproject.toml $(wildcard $(foreach crate,shared/codec/native shared/adapters/kafka/native,$(crate)/src/*.rs $(crate)/Cargo.toml))
 	python3 -m venv $(VENV) || { echo "Install Debian's python3-venv (Python 3.11 or later) first." >&2; exit 1; }
 	$(PYTHON) -m pip install --quiet --editable '.[dev]'
 	touch $@

@@ -99,3 +99,4 @@ def test_the_wheel_holds_a_native_codec_for_all_versions_of_python(source: Path)
     made, said = wheel(source, os.environ["PATH"])
     assert "cp311-abi3" in made.name, said
     assert "native" in codec_of(made)
+    assert any(name.startswith("shared/adapters/kafka/_enqueue") for name in zipfile.ZipFile(made).namelist())

@@ -14,6 +14,7 @@ from types import TracebackType
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from shared import clock
+from shared.adapters.kafka import enqueue
 from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.rights import lacking, missing_on_topics
 from shared.errors import HeadraceError, Unavailable
@@ -63,6 +64,7 @@ class UpsertSink:
         self._open = False
         self._unpolled = 0
         self._topics: set[str] = set()
+        plugin = enqueue.plugin()
         with translated(f"making producer {transactional_id}"):
             self._producer = Producer(
                 {
@@ -82,8 +84,10 @@ class UpsertSink:
                         queue_buffering_max_messages=1_000_000,
                     ),
                     "delivery.report.only.error": True,
+                    **({} if plugin is None else {"plugin.library.paths": plugin.path}),
                 }
             )
+        self._queue = None if plugin is None else plugin.made()
 
     def open(self) -> None:
         """Fences every older producer of the same id and aborts what it left open."""
@@ -96,13 +100,13 @@ class UpsertSink:
         """
         if not self._open:
             self._begin()
-        produce = self._producer.produce
+        # What the native codec made and nobody has taken apart is `shared.model.change.Packed`.
+        packed = getattr(changes, "packed", None)
         try:
-            for key, value in changes:
-                try:
-                    produce(topic, value, key)
-                except BufferError:
-                    self._wait_for_room(topic, key, value)
+            if packed is None or self._queue is None:
+                self._produce(topic, changes)
+            else:
+                self._enqueue(self._queue, topic, *packed)
         except KafkaException as error:
             raise translate(error.args[0], f"writing to topic {topic}", f"Write on topic {topic}") from None
         self._topics.add(topic)
@@ -162,6 +166,28 @@ class UpsertSink:
             return found
         return lacking(missing) if missing else found
 
+    def _produce(self, topic: str, changes: Sequence[Change]) -> None:
+        produce = self._producer.produce
+        for key, value in changes:
+            try:
+                produce(topic, value, key)
+            except BufferError:
+                self._wait_for_room(topic, key, value)
+
+    def _enqueue(self, queue: enqueue.Queue, topic: str, data: bytes, lengths: bytes) -> None:
+        """The same by native code, with the same errors."""
+        done, waited = 0, 0.0
+        while waited < _FULL_BUFFER_SECONDS:
+            before = done
+            done, code = queue.enqueue(topic, data, lengths, before)
+            if not code:
+                return
+            if code != KafkaError._QUEUE_FULL:
+                raise KafkaException(KafkaError(code))
+            self._producer.poll(0.1)
+            waited = waited + 0.1 if done == before else 0.0
+        raise _no_room(topic)
+
     def _wait_for_room(self, topic: str, key: bytes, value: bytes | None) -> None:
         waited = 0.0
         while waited < _FULL_BUFFER_SECONDS:
@@ -172,7 +198,11 @@ class UpsertSink:
                 waited += 0.1
             else:
                 return
-        raise Unavailable(f"Kafka took no message of topic {topic} for {_FULL_BUFFER_SECONDS:.0f} s.")
+        raise _no_room(topic)
+
+
+def _no_room(topic: str) -> Unavailable:
+    return Unavailable(f"Kafka took no message of topic {topic} for {_FULL_BUFFER_SECONDS:.0f} s.")
 
 
 def fence(config: ClientConfig, transactional_id: str) -> None:
