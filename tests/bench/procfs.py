@@ -32,6 +32,18 @@ def cpu_seconds(roots: Iterable[int]) -> float:
     return ticks / _TICKS
 
 
+def thread_seconds() -> dict[str, float]:
+    """CPU time of this process by the names of its threads, "" for the main one; those that have ended are left out."""
+    found: dict[str, float] = {}
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError):
+            head, _, rest = (task / "stat").read_text().rpartition(")")
+            name = "" if int(task.name) == os.getpid() else head.partition("(")[2]
+            fields = rest.split()
+            found[name] = found.get(name, 0.0) + (int(fields[11]) + int(fields[12])) / _TICKS
+    return found
+
+
 def machine_seconds() -> float:
     """CPU time that the whole machine has spent on work since it began."""
     user, nice, system, _idle, _wait, irq, softirq = map(int, Path("/proc/stat").read_text().split()[1:8])
