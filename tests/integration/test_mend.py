@@ -60,7 +60,7 @@ def test_wrong_topics_become_right(cluster, mysql_server, kafka_server, redis_se
     cluster.wait("the job has caught up", lambda: streaming(cluster, "shop"))
     spoil(kafka_server, mysql_database, *wrong)
     quiet = [statement for statement in MOVING if "900 AND" in statement or "calm" in statement]
-    with writing(mysql_server, mysql_database, quiet):
+    with writing(mysql_server, mysql_database, quiet, 0.02):
         done, told = verify(cluster, "--repair")
     assert done.returncode == 0, done.stdout + done.stderr
     expected = dict.fromkeys(("calm", "part"), "equal") | dict.fromkeys(("day", "item", "label", "pair"), "repaired")
@@ -76,7 +76,7 @@ def test_wrong_topics_become_right(cluster, mysql_server, kafka_server, redis_se
     execute(mysql_server, "DELETE FROM item WHERE id = 605", mysql_database)
     cluster.wait("the job has caught up", lambda: streaming(cluster, "shop"))
     spoil(kafka_server, mysql_database, ("item", '{"id":605}', '{"price":1,"note":"ghost"}'))
-    with writing(mysql_server, mysql_database, MOVING):
+    with writing(mysql_server, mysql_database, MOVING, 0.02):
         narrow = cluster.cli("resync", "shop", "item", "--where", "id BETWEEN 595 AND 605", "--json")
     assert narrow.returncode == 0, narrow.stdout + narrow.stderr
     assert '"notes":[]' in narrow.stdout.replace(" ", "")
@@ -86,11 +86,11 @@ def test_wrong_topics_become_right(cluster, mysql_server, kafka_server, redis_se
     assert single.returncode == 0, single.stdout + single.stderr
     assert "2 rows and tombstones were written" in single.stdout
     spoil(kafka_server, mysql_database, *wrong[:5])
-    with writing(mysql_server, mysql_database, MOVING):
+    with writing(mysql_server, mysql_database, MOVING, 0.02):
         for table in ("item", "pair"):
             whole = cluster.cli("resync", "shop", f"{mysql_database}.{table}")
             assert whole.returncode == 0, whole.stdout + whole.stderr
-    equal(cluster)
+    equal(cluster, "--table", "item", "--table", "pair")
     bad = cluster.cli("resync", "shop", "item", "--where", "no_column = 1")
     assert bad.returncode == 2, bad.stdout + bad.stderr
     assert "The condition is none" in bad.stdout + bad.stderr
@@ -98,7 +98,7 @@ def test_wrong_topics_become_right(cluster, mysql_server, kafka_server, redis_se
 
     # Statements that take rows away without a change of each.
     cluster.wait("the job has caught up", lambda: streaming(cluster, "shop"))
-    with writing(mysql_server, mysql_database, [s for s in MOVING if "item" in s or "pair" in s]):
+    with writing(mysql_server, mysql_database, [s for s in MOVING if "item" in s or "pair" in s], 0.02):
         execute(
             mysql_server,
             "TRUNCATE TABLE label;\nINSERT INTO label VALUES ('z', 5);\nTRUNCATE pair;\nDROP TABLE calm;\n"

@@ -56,7 +56,7 @@ def results(told: dict[str, Any]) -> dict[str, str]:
 
 
 @contextmanager
-def writing(server, database: str, statements: list[str]) -> Iterator[None]:
+def writing(server, database: str, statements: list[str], pause: float = 0.005) -> Iterator[None]:
     """Statements again and again, some hundred a second; `%d` is a number that grows."""
     stopped = threading.Event()
 
@@ -70,7 +70,7 @@ def writing(server, database: str, statements: list[str]) -> Iterator[None]:
                     # Another writer has made the row, or waits for the same locks.
                     with suppress(pymysql.err.IntegrityError, pymysql.err.OperationalError):
                         cursor.execute(statement.replace("%d", str(turn)))
-                    stopped.wait(0.005)
+                    stopped.wait(pause)
 
     writers = [threading.Thread(target=write) for _ in range(2)]
     for writer in writers:
