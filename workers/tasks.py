@@ -9,16 +9,16 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from celery import Celery, Task, signals
 
 from scheduler.dispatch.captions import of_tables
 from shared.codec import Codec
-from shared.errors import HeadraceError
+from shared.errors import HeadraceError, Transient
 from shared.model.chunk import ChunkId, named
-from shared.model.orders import CHUNK_TASK, SPLIT_TASK, SWEEP_TASK, VERIFY_TASK, chunks_from_json
-from shared.model.schema import TableId
+from shared.model.hints import read_chunk_hint, read_split_hint
+from shared.model.orders import CHUNK_TASK, SPLIT_TASK, SWEEP_TASK, VERIFY_TASK
 from shared.model.verify import VerifyPart
 from shared.runtime import collector, logs, metrics
 from shared.settings import Settings
@@ -28,6 +28,15 @@ from workers.snapshot.office import Office
 from workers.verify.office import VerifyOffice
 
 LOG = logs.get("headrace.snapshot")
+
+H = TypeVar("H")
+
+#: What is wrong with a hint is told in so many characters: it may quote the hint, which may be of any length.
+_SHOWN_LENGTH_MAX = 200
+
+
+class UnreadableHint(Transient):
+    """A task's arguments are none of ours, or of a newer headrace; nothing was done."""
 
 
 def register(app: Celery, settings: Settings, codec: Codec) -> None:
@@ -55,11 +64,12 @@ _EXPECTED = (HeadraceError,)
 
 def _register_reading(app: Celery, office: Callable[[], Office]) -> None:
     @app.task(name=CHUNK_TASK, bind=True, shared=False, throws=_EXPECTED)  # type: ignore[untyped-decorator]
-    def chunk(self: Task, *, job: str, job_id: str, chunks: list[list[Any]]) -> dict[str, Any] | str:
-        subject = chunks_from_json(chunks)
+    def chunk(self: Task, /, *unnamed: Any, **arguments: Any) -> dict[str, Any] | str:
+        hint = _readable(self, unnamed, arguments, read_chunk_hint)
+        job, subject = hint.job, hint.chunks
         with logs.bound(job=job, chunk=named(subject), **_table_of(subject)), _failing_by_name(self, job):
             with _progress(app, self, "rows") as progress:
-                outcome = office().read_chunks(job, job_id, subject, progress.note)
+                outcome = office().read_chunks(job, hint.job_id, subject, progress.note)
             if not outcome.read:
                 return _refused("chunk_refused", job, outcome.reason)
             result = read_result(outcome, subject)
@@ -68,11 +78,12 @@ def _register_reading(app: Celery, office: Callable[[], Office]) -> None:
             return result
 
     @app.task(name=SPLIT_TASK, bind=True, shared=False, throws=_EXPECTED)  # type: ignore[untyped-decorator]
-    def split(self: Task, *, job: str, job_id: str, database: str, table: str) -> dict[str, Any] | str:
-        subject = TableId(database, table)
+    def split(self: Task, /, *unnamed: Any, **arguments: Any) -> dict[str, Any] | str:
+        hint = _readable(self, unnamed, arguments, read_split_hint)
+        job, subject = hint.job, hint.table
         with logs.bound(job=job, table=str(subject)), _failing_by_name(self, job):
             with _progress(app, self, "bounds") as progress:
-                found = office().split(job, job_id, subject, progress.note)
+                found = office().split(job, hint.job_id, subject, progress.note)
             if found.reason:
                 return _refused("split_refused", job, found.reason)
             LOG.info("table_split", bounds=found.bounds)
@@ -82,8 +93,8 @@ def _register_reading(app: Celery, office: Callable[[], Office]) -> None:
 
 def _register_comparing(app: Celery, office: Callable[[], VerifyOffice]) -> None:
     @app.task(name=VERIFY_TASK, bind=True, shared=False, throws=_EXPECTED)  # type: ignore[untyped-decorator]
-    def verify(self: Task, **arguments: Any) -> dict[str, Any] | str:
-        part = VerifyPart.from_json(arguments)
+    def verify(self: Task, /, *unnamed: Any, **arguments: Any) -> dict[str, Any] | str:
+        part = _readable(self, unnamed, arguments, VerifyPart.from_json)
         with logs.bound(job=part.job, table=str(part.table)), _failing_by_name(self, part.job):
             with _progress(app, self, "rows") as progress:
                 compared = office().compare(part, progress.note)
@@ -94,17 +105,34 @@ def _register_comparing(app: Celery, office: Callable[[], VerifyOffice]) -> None
             return compared.as_result()
 
     @app.task(name=SWEEP_TASK, bind=True, shared=False, throws=_EXPECTED)  # type: ignore[untyped-decorator]
-    def sweep(self: Task, *, job: str, job_id: str, database: str, table: str) -> dict[str, Any] | str:
-        subject = TableId(database, table)
+    def sweep(self: Task, /, *unnamed: Any, **arguments: Any) -> dict[str, Any] | str:
+        hint = _readable(self, unnamed, arguments, read_split_hint)
+        job, subject = hint.job, hint.table
         with logs.bound(job=job, table=str(subject)), _failing_by_name(self, job):
             with _progress(app, self, "rows") as progress:
-                swept = office().sweep(job, job_id, subject, progress.note)
+                swept = office().sweep(job, hint.job_id, subject, progress.note)
             if swept.reason:
                 return _refused("sweep_refused", job, swept.reason)
             result = {"written": swept.counts.written, "seconds": round(swept.seconds, 3)}
             LOG.info("topic_swept", **result)
             metrics.ATTEMPTS.labels(job, "swept").inc()
             return result
+
+
+def _readable(
+    task: Task, unnamed: tuple[Any, ...], arguments: dict[str, Any], read: Callable[[dict[str, Any]], H]
+) -> H:
+    """What the hint says. Anybody who reaches Redis can send any arguments."""
+    with _failing_by_name(task, ""):
+        try:
+            if unnamed:
+                raise ValueError("arguments without names are not those of this task")
+            return read(arguments)
+        except ValueError as error:
+            raise UnreadableHint(
+                f"A hint for {task.name} is not readable: {str(error)[:_SHOWN_LENGTH_MAX]}.",
+                "A newer headrace may have sent it: update this snapshot worker. It is sent again.",
+            ) from None
 
 
 def read_result(outcome: Outcome, hinted: tuple[ChunkId, ...]) -> dict[str, Any]:

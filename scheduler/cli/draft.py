@@ -15,11 +15,15 @@ from scheduler.cli.jobs import Jobs
 from scheduler.cli.ownership import Owners
 from scheduler.preflight import Report
 from shared.errors import HeadraceError, InvalidJob
+from shared.job.document import TEXT_LENGTH_MAX
 from shared.job.placeholders import environment_name, parse_variables
 from shared.job.spec import JobFile, JobSpec, job_name, parse
 from shared.model.job import Desire, Wanted
 
 _STDIN = "-"
+
+#: A character of UTF-8 has at most four bytes.
+_BYTES_MAX = 4 * TEXT_LENGTH_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +95,22 @@ def unchanged(jobs: Jobs, draft: Draft) -> Wanted | None:
 
 def _text(file: str) -> str:
     try:
-        data = sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
+        data = _bytes(file)
+        if len(data) > _BYTES_MAX:
+            raise InvalidJob(f"{file} is larger than {_BYTES_MAX // 1_000_000} MB.", "Is this a job file?")
         return data.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidJob(f"{file} is not UTF-8 text.", "Save it as UTF-8.") from None
     except OSError as error:
         raise InvalidJob(f"{file} cannot be read: {error.strerror}.", "Give the path of a job file.") from None
+
+
+def _bytes(file: str) -> bytes:
+    """No more of it than shows that it is too long: there are files without an end."""
+    if file == _STDIN:
+        return sys.stdin.buffer.read(_BYTES_MAX + 1)
+    with Path(file).open("rb") as opened:
+        return opened.read(_BYTES_MAX + 1)
 
 
 def _name(job: JobFile, file: str, name: str | None) -> str:

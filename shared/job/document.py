@@ -40,6 +40,8 @@ from shared.job.placeholders import PLACEHOLDER, has_placeholder
 TEXT_LENGTH_MAX = 2_000_000
 #: The deepest honest spelling is `sink: {sink: {topic: {config: {a: {b: {c: …}}}}}}`.
 DEPTH_MAX = 16
+#: No option's name is nearly so long; the bound keeps errors short, which repeat it.
+KEY_LENGTH_MAX = 200
 #: Characters that Unicode leaves to private use, which YAML takes for ordinary letters.
 _PRIVATE_USE = range(0xE000, 0xF900)
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
@@ -131,6 +133,12 @@ def _events(text: str, file: str) -> Iterator[Event]:
             f"{file} holds a character that YAML does not allow.",
             "Save it as UTF-8 text without control characters.",
         ) from None
+    except (ValueError, OverflowError):
+        # The parser lets Python judge the digits of `\U…` and of `%YAML …`.
+        raise InvalidJob(
+            f"{file} holds a number that YAML cannot mean: a character that does not exist, or a version.",
+            r"Look at escapes such as `\U0001F600` in double quotes, and at lines that begin with `%`.",
+        ) from None
 
 
 def _explain(problem: str, text: str, index: int) -> tuple[str, str]:
@@ -201,13 +209,24 @@ class _Builder:
                 event,
             )
         if isinstance(event, ScalarEvent):
-            text = str(event.value).translate(self._unmask)
+            text = self._joined(str(event.value), event).translate(self._unmask)
             return Scalar(text, bool(event.implicit[0]), *_place(event))
         if isinstance(event, SequenceStartEvent):
             return self._sequence(event, events, depth)
         if isinstance(event, MappingStartEvent):
             return self._mapping(event, events, depth)
         raise Bug(f"the YAML parser gave a {type(event).__name__} where a node belongs")
+
+    def _joined(self, text: str, event: Event) -> str:
+        """The text with `"\\ud83d\\ude00"`, as JSON spells characters beyond the first 65,536, as one character each."""
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise self._error(
+                "Half a character stands in a value",
+                r"Write `\U0001F600`, or the character itself, instead of `\ud83d` alone.",
+                event,
+            ) from None
 
     def _sequence(self, start: Event, events: Iterator[Event], depth: int) -> Sequence:
         items: list[Node] = []
@@ -236,6 +255,8 @@ class _Builder:
                 "Put values that begin with `[` or `{` in single quotes.",
                 event,
             )
+        if len(node.text) > KEY_LENGTH_MAX:
+            raise self._error(f"A key has more than {KEY_LENGTH_MAX} characters", "Is this a job file?", event)
         if has_placeholder(node.text):
             raise self._error("A placeholder stands in a key", "Placeholders stand for values only.", event)
         return node.text

@@ -21,6 +21,7 @@ from shared.job.values import (
     duration,
     filled,
     flag,
+    host,
     one_of,
     server_ids,
     size,
@@ -110,7 +111,7 @@ THROTTLE = (
 _SOURCE = (
     Option("type", one_of("mysql", reason="MySQL is the only source."), required=True),
     _supported("name", "name", default="MySQL Source"),
-    _supported("hostname", "hostname", required=True),
+    _supported("hostname", "hostname", host, required=True),
     _supported("port", "port", whole(1, 65535), "3306"),
     _supported("username", "username", required=True),
     _supported("password", "password", text, required=True),

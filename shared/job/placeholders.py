@@ -101,11 +101,10 @@ class Resolver:
         Raises:
             MissingSecret: none of the three origins has it, or its file cannot be read.
         """
-        if name in self.__variables:
-            return self.__variables[name]
         variable = environment_name(name)
-        if variable in self.__environment:
-            return self.__environment[variable]
+        value = self.__variables.get(name, self.__environment.get(variable))
+        if value is not None:
+            return _as_text(value, name, where)
         value = self.__from_file(name, where)
         if value is None:
             raise MissingSecret(
@@ -144,6 +143,16 @@ class Resolver:
             f"The file of the placeholder #{{{name}}}{_at(where)} cannot be used: {reason}.",
             f"Look at the file {name} in the directory that {DIRECTORY_VARIABLE} names.",
         )
+
+
+def _as_text(value: str, name: str, where: str) -> str:
+    """The value itself. Bytes of the command line or the environment that are no UTF-8 come as halves of characters."""
+    if value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value):
+        return value
+    raise MissingSecret(
+        f"The value of the placeholder #{{{name}}}{_at(where)} is not UTF-8 text.",
+        f"Look at --var, or at the environment variable {environment_name(name)}.",
+    )
 
 
 def _without_newline(text: str) -> str:

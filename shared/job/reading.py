@@ -119,6 +119,13 @@ class _Reader:
     def _value(self, setting: Setting) -> object:
         """The option's value, typed."""
         text = self._text(setting)
+        if "\0" in text:
+            raised = InvalidJob(
+                "The value holds a NUL character, which would end it early in MySQL and Kafka.",
+                "Remove it; a file that was mounted for a placeholder may be no text.",
+                setting.path,
+            )
+            raise located(raised, self._file, self._lines)
         try:
             value = setting.option.read(text)
         except Unreadable as error:

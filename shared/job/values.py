@@ -18,6 +18,8 @@ from shared.model.throttle import Address
 
 SERVER_ID_MAX = 2**32 - 1
 
+_HOST_LENGTH_MAX = 253
+
 _UNITS: dict[str, timedelta] = {
     **dict.fromkeys(("d", "day", "days"), timedelta(days=1)),
     **dict.fromkeys(("h", "hour", "hours"), timedelta(hours=1)),
@@ -92,6 +94,28 @@ def filled(value: str) -> str:
     if not value.strip():
         raise Unreadable("text", "Fill it in, or remove the line where the option is not required.")
     return value
+
+
+def host(value: str) -> str:
+    """The name or the address of a server.
+
+    Raises:
+        Unreadable: nothing can be called so.
+    """
+    name = value.strip()
+    if not name or not _is_host(name):
+        raise Unreadable("a host name or an address", "Write it without blanks; between dots stand 1 to 63 characters.")
+    return name
+
+
+def _is_host(name: str) -> bool:
+    if len(name) > _HOST_LENGTH_MAX or any(letter.isspace() or letter < " " or letter in "/@#?" for letter in name):
+        return False
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False  # the resolver would raise the same, in the middle of something else
+    return True
 
 
 def whole(low: int, high: int) -> Reader:
@@ -194,7 +218,7 @@ def addresses(default_port: int) -> Reader:
         for part in value.split(","):
             match = _ADDRESS.fullmatch(part.strip())
             port = int(match[2] or default_port) if match else 0
-            if match is None or not 1 <= port <= 65535:
+            if match is None or not _is_host(match[1]) or not 1 <= port <= 65535:
                 raise Unreadable("servers such as `replica1:3306, replica2:3306`")
             found.append(Address(match[1], port))
         return tuple(found)

@@ -59,7 +59,11 @@ def bound_from_json(value: list[Any] | None) -> ChunkKey | None:
         ValueError: the value has another shape.
 
     """
-    return None if value is None else tuple(part_from_json(part) for part in value)
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise ValueError(f"not a chunk key: {type(value).__name__}")
+    return tuple(part_from_json(part) for part in value)
 
 
 def part_to_json(part: KeyPart) -> int | str | dict[str, str]:

@@ -7,8 +7,12 @@ single, open-ended chunk: slower to copy, never wrong, because bounds on a prefi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from enum import Enum
+from itertools import pairwise
 
+from shared.model.change import ChunkKey, KeyPart
 from shared.model.schema import Column, Table
 
 
@@ -48,3 +52,23 @@ def chunk_key_columns(table: Table) -> tuple[Column, ...]:
 def needs_server_order(table: Table) -> bool:
     """True when the place of a key among chunk bounds can only be told by the server (character strings)."""
     return any(order_of(column) is Order.COLLATION for column in chunk_key_columns(table))
+
+
+_TYPES: dict[Order, tuple[type[KeyPart], ...]] = {
+    Order.NUMBER: (int, Decimal),
+    Order.BYTES: (bytes,),
+    Order.TEXT: (str,),
+    Order.COLLATION: (str,),
+}
+
+
+def are_bounds(table: Table, bounds: Sequence[ChunkKey]) -> bool:
+    """True when these can be bounds of the table's chunks: of its key columns' types, and ascending as far as Python can
+    tell. Bounds come through Redis and are made durable, so what cannot be one must not get further.
+    """
+    types = [_TYPES[order_of(column)] for column in chunk_key_columns(table)]
+    fit = all(
+        len(bound) == len(types) and all(isinstance(part, kinds) for part, kinds in zip(bound, types, strict=True))
+        for bound in bounds
+    )
+    return fit and (needs_server_order(table) or all(lower < upper for lower, upper in pairwise(bounds)))

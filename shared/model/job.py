@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from shared.model.shape import checked
+
 
 class Desire(StrEnum):
     """What the user wants of a job."""
@@ -86,10 +88,10 @@ def decode_registry(key: bytes, value: bytes) -> Wanted | Outcome:
         if body.pop("v") != 1:
             raise ValueError("a newer headrace wrote the registry")
         if kind == "job":
-            return Wanted(name=name, **{**body, "desire": Desire(body["desire"])})
+            return checked(Wanted(name=name, **{**body, "desire": Desire(body["desire"])}))
         if kind == "outcome":
-            return Outcome(name=name, **{**body, "end": End(body["end"])})
-    except (KeyError, TypeError) as error:
+            return checked(Outcome(name=name, **{**body, "end": End(body["end"])}))
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a registry record: key {key!r} ({error})") from error
     raise ValueError(f"not a registry record: key {key!r}")
 

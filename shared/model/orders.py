@@ -17,6 +17,7 @@ from shared.model.change import ChunkKey
 from shared.model.chunk import ChunkId, KeyRange, bound_from_json, bound_to_json
 from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId, table_from_json, table_to_json
+from shared.model.shape import checked
 from shared.model.throttle import FULL_SPEED, Pace
 
 VERSION = 1
@@ -251,7 +252,7 @@ def decode(data: bytes) -> Question | Answer:
         body = orjson.loads(data)
         if body["v"] > VERSION:
             raise ValueError(f"message version {body['v']} is newer than ours ({VERSION}); update this worker")
-        return _decode(body["kind"], body["attempt"], body)
+        return checked(_decode(body["kind"], body["attempt"], body))
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"not a message of ours ({error})") from error
 

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TAG = re.compile(r"[a-z_][a-z0-9_]{0,31}")
-_INTERVAL = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
+_INTERVAL = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
 _SOURCE = re.compile(rf"{_UUID.pattern}(?::{_TAG.pattern})?")
 _LARGEST_NUMBER = 2**63 - 1
+_LONGEST_FILE_NUMBER = 19
 _LONGEST_RUN = 2 * len(str(_LARGEST_NUMBER)) + 1
 
 #: First and last transaction number of a run, both inside.
@@ -118,8 +119,8 @@ class Coordinates(NamedTuple):
 
 def _file_number(file: str) -> int:
     suffix = file.rpartition(".")[2]
-    if not suffix.isdigit():
-        raise ValueError(f"binlog file {file!r} does not end in a number")
+    if not suffix.isascii() or not suffix.isdigit() or len(suffix) > _LONGEST_FILE_NUMBER:
+        raise ValueError(f"binlog file {file[:80]!r} does not end in a number")
     return int(suffix)
 
 
@@ -127,7 +128,9 @@ def _one_run(text: str) -> dict[str, tuple[Interval]] | None:
     """A set of one run, the form in which every transaction's GTID arrives; None for any other text."""
     source, _, run = text.rpartition(":")
     low, dash, high = run.partition("-")
-    if len(run) > _LONGEST_RUN or not low.isdecimal() or (dash and not high.isdecimal()) or not _is_source(source):
+    if len(run) > _LONGEST_RUN or not run.isascii() or not low.isdecimal() or not _is_source(source):
+        return None
+    if dash and not high.isdecimal():
         return None
     first = int(low)
     last = int(high) if dash else first

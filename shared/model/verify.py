@@ -218,7 +218,7 @@ class VerifyPart:
                 str(body["where"]),
                 tuple(str(key) for key in body["keys"]),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"not a part of a comparison ({error})") from error
 
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from scheduler.dispatch import REPEAT_SECONDS
 from shared.machines.ledger import Ledger, TableRecord
+from shared.model.chunk_key import are_bounds
 from shared.model.orders import Answer, AskSplit, AskSweep, Bounds, Refused, SplitTable, SweepTable, Swept
 from shared.model.schema import TableId
 
@@ -134,6 +135,9 @@ class Chores:
         self._answer(SplitTable(attempt, record.table, record.split_at, record.chunk_rows, record.rows_estimate))
 
     def _take_bounds(self, found: Bounds, now: float) -> None:
+        record = self._ledger.tables.get(found.table)
+        if record is None or not are_bounds(record.table, found.bounds):
+            return  # no splitter of ours said so
         taken = self._ledger.split(found.table, found.after, found.bounds, found.finished)
         self._splitter.heard(found.attempt, now)
         # A result that does not fit means that another splitter was at work: that one goes on.

@@ -19,7 +19,7 @@ from shared.machines.throttle import Throttle
 from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, Statement, TransactionBegin, TransactionEnd
 from shared.model.change import Change, ChunkKey, Tally, bytes_of
 from shared.model.chunk import REREAD, ChunkId
-from shared.model.chunk_key import needs_server_order
+from shared.model.chunk_key import are_bounds, needs_server_order
 from shared.model.orders import (
     AskChunks,
     AskReread,
@@ -40,6 +40,7 @@ from shared.model.throttle import Limits, Pace
 from workers.binlog.chores import Chores
 from workers.binlog.ports import Policy, Ports
 from workers.binlog.statements import judge
+from workers.binlog.takeover import understood
 from workers.binlog.tallies import Tallies
 
 #: Events handled in one step before questions and records get their turn.
@@ -223,7 +224,8 @@ class Leader:
         # Our own records come by as well; only done-marks say something new.
         if not key.startswith(b'["done"'):
             return
-        record = decode_record(key, value)
+        with understood():
+            record = decode_record(key, value)
         if isinstance(record, DoneMark):
             self.ledger.done(record.chunk, record.attempt, record.rows)
             self.worker_error = None
@@ -273,8 +275,11 @@ class Leader:
         if question.attempt in self._beats:
             return
         self._look_at_load(now)
+        record = self.ledger.tables.get(question.table)
         if throttled := self.throttle.reason(now):
             reason = f"throttled: {throttled}"
+        elif record is None or not are_bounds(record.table, [end for end in question.range if end is not None]):
+            reason = "no range of a table of the job"
         elif refusal := self.ledger.ask_again(question.table, question.range, question.attempt):
             reason = refusal.reason
         else:

@@ -9,10 +9,11 @@ Written as a generator that pauses at every step, so that the simulation can let
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
-from shared.errors import Unavailable
+from shared.errors import NeedsOperator, Unavailable
 from shared.machines.ledger import ChunkRecord, PositionRecord, Record, StoredState, TableRecord, decode_record
 from shared.model.position import GtidSet
 
@@ -65,7 +66,8 @@ def take_over(
     yield
     state = StoredState()
     yield from _read_to(log.stable_end(), log, state)
-    hidden = (decode_record(key, value) for key, value in log.uncommitted())
+    with understood():
+        hidden = [decode_record(key, value) for key, value in log.uncommitted()]
     claims = [*state.open_claims(), *(record for record in hidden if isinstance(record, ChunkRecord))]
     fence(sorted({claim.attempt for claim in claims if claim.attempt is not None}))
     yield
@@ -78,13 +80,31 @@ def _read_to(end: int, log: OpeningLog, state: StoredState) -> Generator[None, N
     fruitless = 0
     while log.position < end:
         before = log.position
-        for key, value in log.poll():
-            state.fold(key, value)
+        records = log.poll()
+        with understood():
+            for key, value in records:
+                state.fold(key, value)
         fruitless = fruitless + 1 if log.position == before else 0
         if fruitless > _FRUITLESS_POLLS:
             # A still newer leader may have died in its transaction: only opening the id again ends that.
             raise Unavailable("The state topic cannot be read to its end: a transaction stays open in it.")
         yield
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Around the reading of state records.
+
+    Raises:
+        NeedsOperator: one of them is none of ours, or of a newer headrace. To go on without it would be a guess.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise NeedsOperator(
+            f"The job's state topic is not readable: {error}.",
+            "A newer headrace may have written it: update headrace on this machine. Nobody else may write there.",
+        ) from None
 
 
 def first_records(executed: GtidSet, server_uuid: str, tables: Iterable[TableRecord]) -> StoredState:

@@ -6,6 +6,7 @@ import redis
 
 from shared.adapters.redis import keys
 from shared.adapters.redis.client import translated
+from shared.errors import Unavailable
 from shared.model.orders import Answer, Question, decode, encode
 
 #: A leader that is away finds at most this many questions; older ones are forgotten, since their askers gave up.
@@ -14,6 +15,8 @@ _QUESTIONS_MAX = 10_000
 _EXPIRE_SECONDS = 60
 
 _BATCH = 500
+
+_NEWER = "A newer headrace may have written it: update this snapshot worker."
 
 
 class LeaderMail:
@@ -63,12 +66,15 @@ class WorkerMail:
             pipeline.execute()
 
     def wait(self, attempt: str, seconds: float) -> Answer | None:
-        """The leader's answer to this attempt; waits for it."""
+        """The leader's answer to this attempt; waits for it. Unavailable, too, when it is none that we can read."""
         with translated(self._client, "waiting for the leader"):
             found = self._client.blpop([keys.answers(attempt)], timeout=seconds)
         if not found:
             return None
-        message = decode(_bytes(found[1]))
+        try:
+            message = decode(_bytes(found[1]))
+        except ValueError as error:
+            raise Unavailable(f"The leader's answer is not readable: {error}.", _NEWER) from None
         return message if isinstance(message, Answer) else None
 
 

@@ -20,6 +20,7 @@ from shared.model.change import ChunkKey
 from shared.model.chunk import ChunkId, KeyRange, bound_from_json, bound_to_json
 from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId, table_from_json, table_to_json
+from shared.model.shape import checked
 
 #: A table of so many rows at most is small: one chunk, which may be read together with others.
 SMALL_TABLE_ROWS = 1000
@@ -118,11 +119,12 @@ class StoredState:
             case None:
                 self._forget(orjson.loads(key))
 
-    def _forget(self, key: list[Any]) -> None:
-        if key[0] == "chunk":
-            self.chunks.pop(ChunkId(TableId(key[1], key[2]), key[3]), None)
-        elif key[0] == "done":
-            self.done.pop((ChunkId(TableId(key[1], key[2]), key[3]), key[4]), None)
+    def _forget(self, key: object) -> None:
+        match key:
+            case ["chunk", str(database), str(table), int(number)]:
+                self.chunks.pop(ChunkId(TableId(database, table), number), None)
+            case ["done", str(database), str(table), int(number), str(attempt)]:
+                self.done.pop((ChunkId(TableId(database, table), number), attempt), None)
 
     def open_claims(self) -> list[ChunkRecord]:
         """Claims without a done-mark: a new leader must fence their ids before anything else (rule 7)."""
@@ -189,8 +191,8 @@ def decode_record(key: bytes, value: bytes | None) -> _StateRecord | None:
     if value is None:
         return None
     try:
-        return _decode(orjson.loads(key), orjson.loads(value))
-    except (KeyError, TypeError, IndexError) as error:
+        return checked(_decode(orjson.loads(key), orjson.loads(value)))
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"not a state record: key {key!r} ({error})") from error
 
 

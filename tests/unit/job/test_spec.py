@@ -73,14 +73,14 @@ def test_the_reference_jobs_give_their_topics(name: str, expected: list[str]) ->
     names = ("hostname", "username", "password", "ak", "sk", "instanceId", "endpoint", "regionId")
     assert file.placeholders() == names
     assert file.literal_secrets() == ()
-    spec = file.resolve(Resolver({n: f"value of {n}" for n in names}))
-    assert spec.source.hostname == "value of hostname"
-    assert spec.source.password.get_secret_value() == "value of password"
+    spec = file.resolve(Resolver({n: f"value-of-{n}" for n in names}))
+    assert spec.source.hostname == "value-of-hostname"
+    assert spec.source.password.get_secret_value() == "value-of-password"
     assert spec.source.server_ids == ServerIdRange(28601, 28604)
     assert spec.sink.client_properties() == {"bootstrap.servers": "broker:9092"}
     assert spec.sink.aliyun is not None
-    assert spec.sink.aliyun.access_key_secret.get_secret_value() == "value of sk"
-    assert spec.sink.aliyun.region_id == "value of regionId"
+    assert spec.sink.aliyun.access_key_secret.get_secret_value() == "value-of-sk"
+    assert spec.sink.aliyun.region_id == "value-of-regionId"
     assert list(spec.topics(spec.select(TABLES)).values()) == expected
 
 
@@ -269,7 +269,7 @@ def test_a_missing_placeholder_names_option_and_line() -> None:
         parse(MINIMAL).resolve(Resolver())
 
 
-@given(st.text())
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_any_password_arrives_as_it_is(password: str) -> None:
     spec = parse(MINIMAL).resolve(Resolver({"password": password}))
     assert spec.source.password.get_secret_value() == password
