@@ -3,44 +3,83 @@
 Semi-synchronous replication without a replica holds a commit between binlog and engine until its time-out.
 """
 
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.integration.test_job import execute, job, streaming
 from tests.plugins.fix_headrace import fold, read_topic
 from tests.plugins.fix_servers import root_connection
 
 HELD_MILLISECONDS = 15_000
+CHANGED = b'{"id":1,"v":1}'
+BEFORE = b'{"id":1,"v":0}'
+ROWS = {b'{"id":1}': CHANGED, b'{"id":2}': b'{"id":2,"v":0}'}
 
 
-def test_a_chunk_is_not_read_before_what_its_leader_has_seen_is_visible(cluster, throwaway_mysql) -> None:
-    server = throwaway_mysql()
-    execute(server, "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
-    execute(
-        server,
-        "CREATE DATABASE gap;\nCREATE TABLE gap.t (id INT PRIMARY KEY, v INT);\nINSERT INTO gap.t VALUES (1, 0), (2, 0)",
-    )
-    cluster.environment |= {"HEADRACE_VAR_PORT": str(server.port)}
-    cluster.binlog_worker()
-    cluster.submit(job("gap.t"), "gap")
-    cluster.wait("the leader streams", lambda: cluster.status("gap")["leader"])
+@contextmanager
+def held_commit(server, sql: str) -> Iterator[threading.Thread]:
+    """Runs a change whose commit hangs between binlog and engine until the block ends, or its time is over."""
     execute(
         server,
         f"SET GLOBAL rpl_semi_sync_source_timeout = {HELD_MILLISECONDS};\nSET GLOBAL rpl_semi_sync_source_enabled = 1",
     )
-    held = threading.Thread(target=execute, args=(server, "UPDATE gap.t SET v = 1 WHERE id = 1"))
+    held = threading.Thread(target=execute, args=(server, sql))
     held.start()
-    topic = "gap.t"
-    cluster.wait("the change is in Kafka", lambda: fold(read_topic(cluster.bootstrap, topic)), 10)
+    try:
+        yield held
+    finally:
+        execute(server, "SET GLOBAL rpl_semi_sync_source_enabled = 0")
+        held.join(30)
+
+
+def value_in(server, table: str) -> int:
     with root_connection(server) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT v FROM gap.t WHERE id = 1")
-        assert cursor.fetchone() == (0,), "the gap closed too early to prove anything"
-    worker = cluster.snapshot_worker(1)
-    cluster.wait("the snapshot worker is up", lambda: worker.says("ready."))
-    assert held.is_alive(), "the gap closed too early to prove anything"
-    cluster.wait("the snapshot is done", lambda: streaming(cluster, "gap"))
-    held.join(30)
-    rows = {b'{"id":1}': b'{"id":1,"v":1}', b'{"id":2}': b'{"id":2,"v":0}'}
+        cursor.execute(f"SELECT v FROM {table} WHERE id = 1")
+        return cursor.fetchone()[0]
+
+
+def begin(cluster, server, name: str) -> None:
+    """A job whose leader streams, and nobody copies yet."""
+    execute(
+        server, f"CREATE TABLE gap.{name} (id INT PRIMARY KEY, v INT);\nINSERT INTO gap.{name} VALUES (1, 0), (2, 0)"
+    )
+    cluster.submit(job(f"gap.{name}"), name)
+    cluster.wait("the leader streams", lambda: cluster.status(name)["leader"])
+
+
+def test_a_chunk_is_not_read_before_what_its_leader_has_seen_is_visible(cluster, throwaway_mysql) -> None:
+    server = throwaway_mysql()
+    execute(server, "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so';\nCREATE DATABASE gap")
+    cluster.environment |= {"HEADRACE_VAR_PORT": str(server.port)}
+    cluster.binlog_worker()
+    begin(cluster, server, "t")
+    with held_commit(server, "UPDATE gap.t SET v = 1 WHERE id = 1") as held:
+        cluster.wait("the change is in Kafka", lambda: fold(read_topic(cluster.bootstrap, "gap.t")), 10)
+        assert value_in(server, "gap.t") == 0, "the gap closed too early to prove anything"
+        worker = cluster.snapshot_worker(1)
+        cluster.wait("the snapshot worker is up", lambda: worker.says("ready."))
+        cluster.wait("the chunk is claimed", lambda: cluster.status("t").get("readers") == 1)
+        assert held.is_alive(), "the gap closed too early to prove anything"
+    cluster.wait("the snapshot is done", lambda: streaming(cluster, "t"))
     for isolation in ("read_committed", "read_uncommitted"):
-        messages = read_topic(cluster.bootstrap, topic, isolation)
-        assert fold(messages) == rows
-        assert (b'{"id":1}', b'{"id":1,"v":0}') not in messages, "the reader did not wait"
+        messages = read_topic(cluster.bootstrap, "gap.t", isolation)
+        assert fold(messages) == ROWS
+        assert (b'{"id":1}', BEFORE) not in messages, "the reader did not wait"
+    worker.stop()
+    the_same_without_the_guard_loses_the_update(cluster, server)
+
+
+def the_same_without_the_guard_loses_the_update(cluster, server) -> None:
+    """Rule 4 switched off. Were nothing lost here, the test above would prove nothing."""
+    begin(cluster, server, "careless")
+    command = [sys.executable, "-m", "celery", "-A", "tests.integration.careless", "worker", "-Q", "snapshot", "-E"]
+    with held_commit(server, "UPDATE gap.careless SET v = 1 WHERE id = 1") as held:
+        cluster.wait("the change is in Kafka", lambda: fold(read_topic(cluster.bootstrap, "gap.careless")), 10)
+        cluster.start("snapshot", [*command, "-c", "1", "-n", "careless@localhost"], {})
+        cluster.wait("the snapshot is done", lambda: cluster.status("careless")["snapshot_done"], 30)
+        assert held.is_alive(), "the gap closed too early to prove anything"
+    cluster.wait("the job has caught up", lambda: streaming(cluster, "careless"))
+    assert value_in(server, "gap.careless") == 1
+    assert fold(read_topic(cluster.bootstrap, "gap.careless")) == ROWS | {b'{"id":1}': BEFORE}
