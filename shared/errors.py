@@ -18,13 +18,20 @@
     │   ├── BinlogLost       the server no longer has the binlog that the checkpoint needs
     │   ├── NotFollowing     a comparison needs the job to follow MySQL, and it does not (exit code 2)
     │   └── SinkRefused      Kafka refuses a topic, a message or a transaction for good
+    │       ├── OversizedRow   a row is larger than a message may be
+    │       └── TopicChanged   a topic of the job was deleted, made again or got more partitions
     └── Bug                  a law of the program is broken: stop, and report it
 
 Law of this file: every error carries a sentence (what and where) and a hint (how to mend it); both are safe to
-show, so neither may ever contain a cell's value or a secret. Errors are picklable, since they cross processes.
+show, so neither may ever contain a cell's value or a secret; but `OversizedRow` names the key of its row, for nobody
+could find the row without it. Errors are picklable, since they cross processes.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
 
 class HeadraceError(Exception):
@@ -134,5 +141,58 @@ class SinkRefused(NeedsOperator):
     """Kafka refuses a topic, a message or a transaction for good."""
 
 
+class OversizedRow(SinkRefused):
+    """A row is larger than a message may be; the message names its key, and no other value of it."""
+
+
+class TopicChanged(SinkRefused):
+    """A topic of the job is not the one that the job fills: deleted, made again, or with more partitions."""
+
+
 class Bug(HeadraceError):
     """A law of the program is broken: stop, and report it."""
+
+
+class Mend(StrEnum):
+    """What makes a job go on that met an error, and who has to do it."""
+
+    WAIT = "nothing: headrace tries again by itself"
+    RESUME = "mend the cause, then `scheduler resume`"
+    ANEW = "`scheduler cancel --delete-topics`, then submit again"
+    REPORT = "report it, then `scheduler resume`"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What follows from an error. Where it is not `retried` the job stops as failed; its checkpoint is kept in any case.
+
+    `exit_code` is that of a command that ended with it (`scheduler.cli.exits` gives the codes their names).
+    """
+
+    retried: bool
+    mend: Mend
+    exit_code: int
+
+
+#: The one table of what follows from which error. A class that is not in it follows the nearest one above it.
+POLICIES: Mapping[type[HeadraceError], Policy] = {
+    HeadraceError: Policy(False, Mend.REPORT, 1),
+    Transient: Policy(True, Mend.WAIT, 3),
+    NeedsOperator: Policy(False, Mend.RESUME, 1),
+    InvalidJob: Policy(False, Mend.RESUME, 2),
+    PreflightFailed: Policy(False, Mend.RESUME, 2),
+    InvalidQuery: Policy(False, Mend.RESUME, 2),
+    MissingSecret: Policy(False, Mend.RESUME, 2),
+    ExtraMissing: Policy(False, Mend.RESUME, 2),
+    UnsupportedType: Policy(False, Mend.RESUME, 2),
+    UnsupportedEvent: Policy(False, Mend.ANEW, 1),
+    SchemaChanged: Policy(False, Mend.ANEW, 1),
+    BinlogLost: Policy(False, Mend.ANEW, 1),
+    TopicChanged: Policy(False, Mend.ANEW, 1),
+    Bug: Policy(False, Mend.REPORT, 1),
+}
+
+
+def policy_of(kind: type[HeadraceError]) -> Policy:
+    """What follows from an error of that class."""
+    return next(POLICIES[one] for one in kind.__mro__ if one in POLICIES)

@@ -19,6 +19,7 @@ from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId, table_from_json, table_to_json
 from shared.model.shape import checked
 from shared.model.throttle import FULL_SPEED, Pace
+from shared.model.topic import Placing
 
 VERSION = 1
 
@@ -109,12 +110,13 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A chunk that the attempt may read: its range of the table goes to the topic."""
+    """A chunk that the attempt may read: its range of the table goes to the topic, as long as that is placed so."""
 
     chunk: ChunkId
     table: Table
     topic: str
     range: KeyRange
+    placing: Placing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,17 +223,19 @@ def chunks_from_json(value: Iterable[Sequence[Any]]) -> tuple[ChunkId, ...]:
 
 
 def _granted_to_json(granted: Granted) -> dict[str, Any]:
-    return {
+    body = {
         "number": granted.chunk.number,
         "table": table_to_json(granted.table),
         "topic": granted.topic,
         **_range_to_json(granted.range),
     }
+    return body if granted.placing is None else body | {"placing": list(granted.placing)}
 
 
 def _granted_from_json(body: dict[str, Any]) -> Granted:
     table = table_from_json(body["table"])
-    return Granted(ChunkId(table.id, int(body["number"])), table, body["topic"], _range_from_json(body))
+    placing = Placing(*body["placing"]) if "placing" in body else None
+    return Granted(ChunkId(table.id, int(body["number"])), table, body["topic"], _range_from_json(body), placing)
 
 
 def _range_to_json(bounds: KeyRange) -> dict[str, Any]:

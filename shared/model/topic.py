@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shared.errors import HeadraceError
 
@@ -22,6 +22,13 @@ class TopicSpec:
     replication_factor: int | None = None
     config: Mapping[str, str] = field(default_factory=dict)
     wishes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Placing(NamedTuple):
+    """By what a topic is known again, and by what its keys find their partitions."""
+
+    id: str
+    partitions: int
 
 
 class TopicMaker(Protocol):

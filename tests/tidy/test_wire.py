@@ -11,7 +11,15 @@ import pytest
 from celery import Celery
 
 from shared.codec import PYTHON
-from shared.machines.ledger import ChunkRecord, DoneMark, PositionRecord, TableRecord, decode_record, encode_record
+from shared.machines.ledger import (
+    ChunkRecord,
+    DoneMark,
+    PositionRecord,
+    TableRecord,
+    TopicRecord,
+    decode_record,
+    encode_record,
+)
 from shared.model import orders
 from shared.model.job import Outcome, Wanted, decode_registry, encode_outcome, encode_wanted
 from shared.model.verify import VerifyPart, decode_difference, decode_report, encode_difference, encode_report
@@ -92,7 +100,7 @@ def test_a_state_record_that_was_written_once_can_be_read(path: Path) -> None:
 def test_every_kind_of_state_record_has_a_golden_file() -> None:
     entries = [json.loads(path.read_bytes()) for path in golden("state")]
     found = {type(decode_record(orjson.dumps(e["key"]), orjson.dumps(e["value"]))) for e in entries}
-    assert found == {PositionRecord, TableRecord, ChunkRecord, DoneMark}
+    assert found == {PositionRecord, TableRecord, ChunkRecord, DoneMark, TopicRecord}
 
 
 @pytest.mark.parametrize("path", golden("registry"), ids=name_of)

@@ -27,9 +27,14 @@ def replica_lag(session: Session) -> float | None:
     """Seconds that a replica is behind its source, the longest of its channels; None when it is no replica, or its
     applier does not run.
     """
-    channels = session.named(_replica_command(session))
+    channels = replica_channels(session)
     lags = [row.get("seconds_behind_source") or row.get("seconds_behind_master") or "" for row in channels]
     return max(map(float, lags)) if lags and all(lags) else None
+
+
+def replica_channels(session: Session) -> list[dict[str, str]]:
+    """The status of each channel of a replica; empty for a server that is none."""
+    return session.named(_replica_command(session))
 
 
 def _replica_command(session: Session) -> str:

@@ -38,6 +38,7 @@ from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
 from shared.model.throttle import Limits, Pace
 from workers.binlog.chores import Chores
+from workers.binlog.continuity import require_new
 from workers.binlog.ports import Policy, Ports
 from workers.binlog.statements import judge
 from workers.binlog.takeover import understood
@@ -156,7 +157,10 @@ class Leader:
                 f"The binlog has a transaction without a GTID before {self.reached}.",
                 "Set gtid_mode=ON on the server (not ON_PERMISSIVE), then resume the job.",
             )
-        self.ledger.begin(GtidSet.parse(event.gtids))
+        gtids = GtidSet.parse(event.gtids)
+        if not self.ledger.replaying:
+            require_new(gtids, self.ledger.processed, self.reached)
+        self.ledger.begin(gtids)
         self.commit_microseconds = event.commit_microseconds
 
     def _end(self, event: TransactionEnd) -> None:

@@ -13,6 +13,7 @@ from scheduler.discovery.catalog import estimates, list_tables, read_tables
 from scheduler.planner.plan import make_plan
 from scheduler.preflight.sink import wanted_topics
 from shared.adapters.kafka.log import TopicLog
+from shared.adapters.kafka.placing import TopicWatch
 from shared.adapters.kafka.reach import count_brokers
 from shared.adapters.kafka.registry import STATE_RIGHTS, log_topic
 from shared.adapters.kafka.rights import require_rights
@@ -23,16 +24,18 @@ from shared.adapters.mysql.stream import BinlogStream
 from shared.adapters.redis.lease import Leases
 from shared.adapters.sqlite.holds import SpillingHold
 from shared.codec import Codec
-from shared.errors import InvalidJob, SinkRefused, Superseded, Unavailable
+from shared.errors import BinlogLost, HeadraceError, InvalidJob, SinkRefused, Superseded, Unavailable
 from shared.job.spec import JobSpec
 from shared.job.throttling import in_force
-from shared.machines.ledger import SMALL_TABLE_ROWS, Ledger, StoredState, TableRecord
+from shared.machines.ledger import SMALL_TABLE_ROWS, Ledger, StoredState, TableRecord, TopicRecord, encode_record
 from shared.model.job import Wanted, leader_transactional_id, state_topic
+from shared.model.position import GtidSet
 from shared.model.schema import TableId
 from shared.model.throttle import Limits
-from shared.model.topic import TopicMaker
+from shared.model.topic import Placing, TopicMaker
 from shared.runtime import connections, metrics
 from shared.settings import Settings
+from workers.binlog.continuity import require
 from workers.binlog.fencer import ThreadedFencer
 from workers.binlog.gauge import MysqlGauge
 from workers.binlog.source import MysqlSource
@@ -86,6 +89,7 @@ class Opened:
     stream: BinlogStream
     server_id: int
     binlog_kept_seconds: int | None
+    topics: Mapping[str, Placing]
 
 
 def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> Opened:
@@ -109,15 +113,46 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
             state = _first_state(context, source, session, server_uuid, partial(_still_ours, context, leases))
         # Kafka would say so only when a transaction is committed, and not of which topic.
         require_rights(context.sink_config, {record.topic: DATA_RIGHTS for record in state.tables.values()})
+        topics = _watch_topics(context, sink, state)
         epoch = 1 if state.position is None else state.position.epoch + 1
         memory = context.settings.hold_memory_mb * 1024 * 1024
         parallelism = context.spec.pipeline.parallelism
         ledger = Ledger(state, epoch, server_uuid, parallelism, lambda: SpillingHold(memory), fresh=fresh)
+        if state.position is not None:
+            require(ledger.processed, ledger.stream_from, state.position.server_uuid, source.history(), str(target))
         _keep_small_tables_whole(ledger, source)
-        stream, server_id = _open_stream(context, target, ledger, leases, wake.set)
+        stream, server_id = _open_stream(context, target, ledger, server_uuid, leases, wake.set)
         stack.callback(stream.close)
         kept = source.binlog_kept_seconds()
-        return Opened(stack.pop_all(), sink, log, source, gauge, fencer, ledger, stream, server_id, kept)
+        return Opened(stack.pop_all(), sink, log, source, gauge, fencer, ledger, stream, server_id, kept, topics)
+
+
+def require_past(opened: Opened, at: str) -> None:
+    """Checks that the server still knows what the job has processed: one that is reset says nothing to a stream that waits
+    for more, and the job would look as if it had caught up.
+
+    Raises:
+        BinlogLost: it does not.
+    """
+    processed = opened.ledger.processed
+    if not GtidSet.parse(opened.source.told).covers(processed):
+        history = opened.source.history()
+        require(processed, processed, history.server_uuid, history, at)
+
+
+def why_lost(opened: Opened, error: BinlogLost, at: str) -> BinlogLost:
+    """The same error, or one that names what is missing: in the middle of a stream the server only says that it cannot
+    go on.
+    """
+    processed = opened.ledger.processed
+    try:
+        history = opened.source.history()
+        require(processed, processed, history.server_uuid, history, at)
+    except BinlogLost as found:
+        return found
+    except HeadraceError:
+        return error  # the server does not answer any more
+    return error
 
 
 def _keep_small_tables_whole(ledger: Ledger, source: MysqlSource) -> None:
@@ -227,6 +262,22 @@ def _make_topics(context: JobContext, topics: dict[TableId, str], alive: Callabl
     cluster.ensure(wanted_topics(context.spec, topics.values()), alive)
 
 
+def _watch_topics(context: JobContext, sink: UpsertSink, state: StoredState) -> Mapping[str, Placing]:
+    """What the job's topics were when it began to fill them. From now on nothing is committed to others.
+
+    Raises:
+        TopicChanged: one of them is another by now.
+    """
+    watch = TopicWatch(context.sink_config)
+    names = {record.topic for record in state.tables.values()}
+    new = watch.first(names - state.topics.keys())
+    known = {topic: placing for topic, placing in state.topics.items() if topic in names} | new
+    watch.require(known)
+    sink.commit([encode_record(TopicRecord(topic, placing)) for topic, placing in new.items()])
+    sink.guard = lambda topics: watch.require({topic: known[topic] for topic in topics})
+    return known
+
+
 def _still_ours(context: JobContext, leases: Leases) -> None:
     """Renews the lease while topics are made: a service that makes one a second needs longer than a lease lasts."""
     try:
@@ -242,7 +293,12 @@ def _ignore_case(session: Session) -> bool:
 
 
 def _open_stream(
-    context: JobContext, target: MysqlTarget, ledger: Ledger, leases: Leases, wake: Callable[[], None]
+    context: JobContext,
+    target: MysqlTarget,
+    ledger: Ledger,
+    server_uuid: str,
+    leases: Leases,
+    wake: Callable[[], None],
 ) -> tuple[BinlogStream, int]:
     options = connections.format_options(context.spec)
     codec = context.codec
@@ -256,7 +312,9 @@ def _open_stream(
             continue
         try:
             decoder = codec.event_decoder(decoders.get)
-            return BinlogStream(target, ledger.stream_from, server_id, replica_uuid, decoder, wake, cost), server_id
+            start = ledger.stream_from
+            stream = BinlogStream(target, start, server_id, replica_uuid, decoder, wake, cost, server_uuid)
+            return stream, server_id
         except Superseded as error:
             refusal = error
     raise refusal or Unavailable(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from scheduler.discovery.catalog import read_table
@@ -12,15 +13,20 @@ from shared.machines.ledger import HeldRange
 from shared.model.change import ChunkKey
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import Table, TableId
+from workers.binlog.continuity import History
+from workers.binlog.gauge import replica_channels
 
 #: Keys whose places are asked for in one query: short enough for max_allowed_packet, long enough to be cheap.
 _KEYS_PER_QUERY = 500
 
 
 class MysqlSource:
-    """Implements `workers.binlog.ports.Source`."""
+    """Implements `workers.binlog.ports.Source`. `told` is what the server said that it has executed when it was last asked
+    for the end of its binlog.
+    """
 
     def __init__(self, session: Session) -> None:
+        self.told = ""
         self._session = session
         self._status = _status_command(session)
 
@@ -32,11 +38,30 @@ class MysqlSource:
         """What the server has executed: all of it is visible to a SELECT that starts now."""
         return GtidSet.parse(self._session.scalar("SELECT @@GLOBAL.gtid_executed"))
 
+    def history(self) -> History:
+        """What the server has executed, and what its binlogs no longer hold."""
+        # Owned first: what leaves it meanwhile is in the answer to the next question.
+        owned = _without_threads(self._session.scalar("SELECT @@GLOBAL.gtid_owned"))
+        coming = self._coming()
+        executed = self.executed()
+        purged = GtidSet.parse(self._session.scalar("SELECT @@GLOBAL.gtid_purged"))
+        return History(self.server_uuid(), executed, purged, owned, coming)
+
+    def _coming(self) -> GtidSet | None:
+        """What a replica has received; None when it may still receive anything."""
+        received = GtidSet({})
+        for channel in replica_channels(self._session):
+            if (channel.get("replica_io_running") or channel.get("slave_io_running")) != "No":
+                return None
+            received = received.union(GtidSet.parse(channel.get("retrieved_gtid_set", "")))
+        return received
+
     def binlog_end(self) -> Coordinates:
         """Where the binlog ends now; it may run ahead of what a SELECT sees."""
         rows = self._session.named(self._status)
         if not rows:
             raise NeedsOperator("The server writes no binlog any more.", "Start MySQL with log_bin.")
+        self.told = rows[0]["executed_gtid_set"]
         return Coordinates(rows[0]["file"], int(rows[0]["position"]))
 
     def binlog_kept_seconds(self) -> int | None:
@@ -76,6 +101,11 @@ class MysqlSource:
         rest = sizes.get(reached.file, reached.offset) - reached.offset
         between = [file for file in sizes if Coordinates(file, 0).reaches(reached) and file != end.file]
         return max(0, rest) + sum(sizes[file] for file in between) + end.offset
+
+
+def _without_threads(owned: str) -> GtidSet:
+    """The set of `uuid:23#7:24#8`, in which the ids of the threads follow that own each transaction."""
+    return GtidSet.parse(re.sub(r"#\d+", "", owned))
 
 
 def _status_command(session: Session) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
@@ -20,17 +21,27 @@ from shared.adapters.redis import progress
 from shared.adapters.redis.lease import Leases
 from shared.adapters.redis.mail import LeaderMail
 from shared.codec import key_reader
-from shared.errors import InvalidJob, Superseded, Unavailable
+from shared.errors import BinlogLost, InvalidJob, Superseded, Unavailable
 from shared.job.throttling import as_json
 from shared.machines.ledger import Ledger
-from shared.model.orders import CHUNK_TASK, SNAPSHOT_QUEUE, SPLIT_TASK, SWEEP_TASK, Answer, Question, chunks_to_json
+from shared.model.orders import (
+    CHUNK_TASK,
+    SNAPSHOT_QUEUE,
+    SPLIT_TASK,
+    SWEEP_TASK,
+    Answer,
+    Question,
+    ReadChunks,
+    chunks_to_json,
+)
 from shared.model.schema import TableId
+from shared.model.topic import Placing
 from shared.runtime import connections, logs, metrics
 from shared.runtime.celery_app import make_app
 from shared.runtime.liveness import WORK_SECONDS, Heart
 from workers.binlog.figures import Figures
 from workers.binlog.leader import Leader
-from workers.binlog.opening import JobContext, Opened, open_tenure
+from workers.binlog.opening import JobContext, Opened, open_tenure, require_past, why_lost
 from workers.binlog.ports import Policy, Ports
 
 LOG = logs.get("headrace.binlog")
@@ -52,9 +63,12 @@ _HINT_SECONDS = 120
 
 
 class RedisMail:
-    """Questions through a thread that waits for them, so that they wake the leader; tolerates a Redis that is away."""
+    """Questions through a thread that waits for them, so that they wake the leader; tolerates a Redis that is away.
+    What an attempt must know of `topics` is added to its answer.
+    """
 
-    def __init__(self, url: str, job: str, wake: threading.Event) -> None:
+    def __init__(self, url: str, job: str, wake: threading.Event, topics: Mapping[str, Placing]) -> None:
+        self._topics = topics
         self._mail = LeaderMail(redis_client.connect(url), job)
         self._waiting = LeaderMail(redis_client.connect(url, timeout_seconds=10), job)
         self._wake = wake
@@ -71,6 +85,9 @@ class RedisMail:
 
     def answer(self, answer: Answer) -> None:
         """See `Mail`; an answer that Redis does not take is lost, and its asker gives up."""
+        if isinstance(answer, ReadChunks):
+            granted = tuple(replace(one, placing=self._topics.get(one.topic)) for one in answer.granted)
+            answer = replace(answer, granted=granted)
         try:
             self._mail.answer(answer)
         except Unavailable as error:
@@ -178,7 +195,7 @@ class Tenure:
         )
         if ledger.epoch > 1:
             metrics.TAKEOVERS.labels(name).inc()
-        mail = RedisMail(self._url, name, self._wake)
+        mail = RedisMail(self._url, name, self._wake, opened.topics)
         hints = CeleryHints(make_app(self._context.settings), name, self._context.wanted.id, opened.ledger)
         keys = partial(key_reader, options=connections.format_options(self._context.spec))
         ports = Ports(
@@ -194,6 +211,8 @@ class Tenure:
         try:
             self._lead(leader, opened, figures)
             leader.finish()
+        except BinlogLost as error:
+            raise why_lost(opened, error, self._target) from None
         finally:
             mail.close()
             opened.stack.close()
@@ -207,7 +226,8 @@ class Tenure:
             self._change_limits(leader)
             worked = leader.step(now)
             self._renew(now, opened.server_id)
-            self._publish(now, leader, figures)
+            if self._publish(now, leader, figures):
+                require_past(opened, self._target)
             if not worked:
                 self._wake.wait(_IDLE_SECONDS)
                 self._wake.clear()
@@ -242,11 +262,12 @@ class Tenure:
         if not still:
             raise Superseded("Another binlog worker took the lease of the job.")
 
-    def _publish(self, now: float, leader: Leader, figures: Figures) -> None:
+    def _publish(self, now: float, leader: Leader, figures: Figures) -> bool:
+        """Publishes the figures from time to time; True when it was time."""
         # Thousands of tables make a megabyte of figures: they are then published less often.
         pause = max(_STATUS_SECONDS, min(len(leader.ledger.tables) / _TABLES_PER_SECOND, _STATUS_SECONDS_MAX))
         if now - self._published < pause:
-            return
+            return False
         self._published = now
         taken = figures.take(now, self._changed)
         figures.show(taken)
@@ -255,3 +276,4 @@ class Tenure:
             progress.publish(self._redis, self._context.wanted.name, taken | whose)
         except Unavailable as error:
             LOG.warning("status_not_published", reason=error.message)
+        return True

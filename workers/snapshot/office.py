@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from shared import clock
+from shared.adapters.kafka.placing import TopicWatch
 from shared.adapters.kafka.reach import count_brokers
 from shared.adapters.kafka.registry import Registry
 from shared.adapters.kafka.sink import UpsertSink
@@ -32,7 +33,7 @@ from shared.runtime.liveness import WORK_SECONDS, Heart
 from shared.settings import Settings
 from workers.snapshot.attempt import Outcome, Reader, attempt_reading
 from workers.snapshot.desk import RedisDesk
-from workers.snapshot.reading import ChunkReader
+from workers.snapshot.reading import ChunkReader, PlacedReader
 from workers.snapshot.splitting import split_table
 
 LOG = logs.get("headrace.snapshot")
@@ -67,6 +68,7 @@ class Office:
     codec: Codec
     worker: str
     _specs: dict[str, JobSpec] = field(default_factory=dict)
+    _watches: dict[str, TopicWatch] = field(default_factory=dict)
     _registry: Registry | None = None
     _spares: dict[str, Future[UpsertSink]] = field(default_factory=dict)
     _opener: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "open-sink"))
@@ -167,7 +169,9 @@ class Office:
         reader: Reader,
         spare: tuple[JobSpec, str, str],
     ) -> Outcome:
-        steps = attempt_reading(question, sink, desk, reader)
+        placed, watch = PlacedReader(reader), self._watches[spare[2]]
+        sink.guard = lambda _: watch.require(placed.topics)
+        steps = attempt_reading(question, sink, desk, placed)
         while True:
             self._heart.beat()
             try:
@@ -200,7 +204,9 @@ class Office:
             if wanted is None or wanted.id != job_id:
                 raise UnknownJob(f"Job {job} ({job_id}) is not in topic {self.settings.registry_topic}.")
             spec = connections.resolve(wanted, dict(os.environ))
-            count_brokers(connections.sink_config(spec))  # a login that is refused is told here, not after minutes
+            config = connections.sink_config(spec)
+            count_brokers(config)  # a login that is refused is told here, not after minutes
+            self._watches[job_id] = TopicWatch(config)
             self._specs[job_id] = spec
         return self._specs[job_id]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from shared import clock
 from shared.adapters.mysql.cost import Cost
@@ -11,11 +12,13 @@ from shared.adapters.mysql.ranges import select_rows
 from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.codec import Codec, FormatOptions
 from shared.errors import NeedsOperator
-from shared.model.change import EncodedRow, Tally
+from shared.model.change import Change, EncodedRow, Tally
 from shared.model.orders import Granted
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
 from shared.model.throttle import Pace
+from shared.model.topic import Placing
+from workers.snapshot.attempt import Reader
 
 #: How long an attempt keeps its transaction open for its pace's sake.
 _REST_SECONDS_MAX = 30.0
@@ -90,3 +93,30 @@ class ChunkReader:
         if self._session is None:
             self._session = Session(self._target, self._purpose, self._cost)
         return self._session
+
+
+@dataclass(slots=True)
+class PlacedReader:
+    """A reader, and what the leader knows of the `topics` that its rows go to."""
+
+    reader: Reader
+    topics: dict[str, Placing] = field(default_factory=dict)
+
+    @property
+    def received(self) -> int:
+        """Bytes of rows that have arrived."""
+        return self.reader.received
+
+    def executed(self, low: GtidSet) -> bool:
+        """See `Reader`."""
+        return self.reader.executed(low)
+
+    def read(self, granted: Granted) -> Iterator[Sequence[Change]]:
+        """See `Reader`."""
+        if granted.placing is not None:
+            self.topics[granted.topic] = granted.placing
+        return self.reader.read(granted)
+
+    def rested(self, rows: int, pace: Pace) -> bool:
+        """See `Reader`."""
+        return self.reader.rested(rows, pace)

@@ -7,7 +7,7 @@ librdkafka may not be used across a fork: a sink is made and closed in one proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 
@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from shared import clock
 from shared.adapters.kafka import enqueue
 from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
+from shared.adapters.kafka.delivery import Undelivered, change_at, too_large_for_us
 from shared.adapters.kafka.rights import lacking, missing_on_topics
 from shared.errors import HeadraceError, Unavailable
 from shared.model.change import Change
@@ -23,6 +24,12 @@ from shared.model.change import Change
 #: A transaction may last this long, which bounds the longest MySQL transaction and the longest chunk. Whoever dies in
 #: one keeps readers waiting only until it is fenced. Kafka's own bound, transaction.max.timeout.ms, is 15 minutes.
 TRANSACTION_TIMEOUT_MS = 600_000
+
+#: Messages that are sent together have so many bytes at most; one that is larger goes alone.
+BATCH_BYTES = 1_000_000
+
+#: librdkafka's own bound.
+_MESSAGE_BYTES_MAX = 1_000_000_000
 
 #: Longest wait for room in the send buffer before Kafka counts as unavailable.
 _FULL_BUFFER_SECONDS = 60.0
@@ -44,6 +51,8 @@ class UpsertSink:
         buffer_kbytes: bound of the send buffer in KiB.
         committed: told how long each commit took that succeeded, in seconds.
 
+    `guard` is called before each commit with the topics that rows went to, and may raise to prevent it.
+
     Raises (every method): Superseded, SinkRefused, Unavailable. After any of them the sink is of no more use: close it.
     A commit that failed may have happened.
     """
@@ -60,11 +69,13 @@ class UpsertSink:
         self.transactional_id = transactional_id
         self._config = config
         self._committed = committed
+        self.guard: Callable[[Collection[str]], None] = lambda _: None
         self._state_topic = state_topic
         self._open = False
         self._unpolled = 0
         self._topics: set[str] = set()
         plugin = enqueue.plugin()
+        self._undelivered = Undelivered()
         with translated(f"making producer {transactional_id}"):
             self._producer = Producer(
                 {
@@ -72,7 +83,9 @@ class UpsertSink:
                     "compression.type": "lz4",
                     # Fuller batches, which spare the broker; a commit sends what waits at once.
                     "linger.ms": 50,
-                    "batch.size": 1_000_000,
+                    "batch.size": BATCH_BYTES,
+                    # How large a message may be is the topic's to say; the client only needs room for it.
+                    "message.max.bytes": min(buffer_kbytes * 1024, _MESSAGE_BYTES_MAX),
                     **client_config(
                         config,
                         transactional_id=transactional_id,
@@ -85,6 +98,7 @@ class UpsertSink:
                     ),
                     "delivery.report.only.error": True,
                     **({} if plugin is None else {"plugin.library.paths": plugin.path}),
+                    "on_delivery": self._undelivered.note,
                 }
             )
         self._queue = None if plugin is None else plugin.made()
@@ -108,7 +122,7 @@ class UpsertSink:
             else:
                 self._enqueue(self._queue, topic, *packed)
         except KafkaException as error:
-            raise translate(error.args[0], f"writing to topic {topic}", f"Write on topic {topic}") from None
+            raise self._why_not(error.args[0], topic) from None
         self._topics.add(topic)
         self._unpolled += len(changes)
         if self._unpolled >= _POLL_EVERY:
@@ -122,6 +136,7 @@ class UpsertSink:
             self.write_all(self._state_topic, state)
         if not self._open:
             return
+        self.guard(self._topics - {self._state_topic})
         begun = clock.monotonic_seconds()
         try:
             self._producer.commit_transaction()
@@ -155,9 +170,21 @@ class UpsertSink:
             self._producer.begin_transaction()
         self._open = True
 
+    def _why_not(self, error: KafkaError, topic: str) -> HeadraceError:
+        """Why a message was not taken; the transaction may have failed before, for the sake of another one."""
+        self._producer.poll(0)
+        known = self._undelivered.cause() if error.code() == KafkaError._STATE else None
+        return known or translate(error, f"writing to topic {topic}", f"Write on topic {topic}")
+
     def _why(self, error: KafkaError) -> HeadraceError:
-        """Why the commit failed. That a topic was forbidden is told to each message, for which nobody waits."""
+        """Why the commit failed. What is wrong with a message is told to that message, for which nobody waits."""
         found = translate(error, f"committing the transaction of {self.transactional_id}")
+        if not isinstance(found, Unavailable):
+            return found
+        self._producer.poll(0)
+        known = self._undelivered.cause()
+        if known is not None:
+            return known
         if error.code() != KafkaError._INCONSISTENT:
             return found
         try:
@@ -173,15 +200,22 @@ class UpsertSink:
                 produce(topic, value, key)
             except BufferError:
                 self._wait_for_room(topic, key, value)
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise too_large_for_us(topic, key, value) from None
+                raise
 
     def _enqueue(self, queue: enqueue.Queue, topic: str, data: bytes, lengths: bytes) -> None:
         """The same by native code, with the same errors."""
+        self._undelivered.enqueued(topic, data, lengths)
         done, waited = 0, 0.0
         while waited < _FULL_BUFFER_SECONDS:
             before = done
             done, code = queue.enqueue(topic, data, lengths, before)
             if not code:
                 return
+            if code == KafkaError.MSG_SIZE_TOO_LARGE:
+                raise too_large_for_us(topic, *change_at(data, lengths, done))
             if code != KafkaError._QUEUE_FULL:
                 raise KafkaException(KafkaError(code))
             self._producer.poll(0.1)

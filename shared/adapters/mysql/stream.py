@@ -72,6 +72,7 @@ class BinlogStream:
         decoder: the codec's decoder.
         wake: called by the reading thread when something has arrived.
         cost: where to count what the connection costs; None to count for nobody.
+        server_uuid: the server that must answer, as behind one address there may be several; empty for any.
 
     Raises (constructor and `events`): Superseded when another connection took our id; BinlogLost when the server has
     purged what we need; Unavailable when the connection breaks.
@@ -86,6 +87,7 @@ class BinlogStream:
         decoder: EventDecoder,
         wake: Callable[[], None],
         cost: Cost | None = None,
+        server_uuid: str = "",
     ) -> None:
         self._target = target
         self._decoder = decoder
@@ -97,7 +99,7 @@ class BinlogStream:
         self._error: HeadraceError | None = None
         self._closed = False
         with translated(target, "opening the binlog"):
-            self._connection = _open(target, start, server_id, replica_uuid, self._cost)
+            self._connection = _open(target, start, server_id, replica_uuid, self._cost, server_uuid)
         self._thread = threading.Thread(target=self._read, name="binlog", daemon=True)
         self._thread.start()
 
@@ -161,13 +163,15 @@ class BinlogStream:
         self._wake()
 
 
-def _open(target: MysqlTarget, start: GtidSet, server_id: int, replica_uuid: str, cost: Cost) -> Any:
+def _open(target: MysqlTarget, start: GtidSet, server_id: int, replica_uuid: str, cost: Cost, server_uuid: str) -> Any:
     settings = connect_arguments(target, "binlog") | {"read_timeout": _DEAD_AFTER_SECONDS}
 
     def connect(**arguments: Any) -> _DumpConnection:
         unicode = {"use_unicode": True, "conv": pymysql.converters.conversions}
         connection = _DumpConnection(cost, **{**arguments, **unicode})
         connection.start, connection.replica_id = start, server_id
+        if server_uuid:
+            _require_server(connection, server_uuid, target)
         return connection
 
     reader = _Reader(
@@ -182,6 +186,18 @@ def _open(target: MysqlTarget, start: GtidSet, server_id: int, replica_uuid: str
         enable_logging=False,  # it would log the connection's password
     )
     return reader.open()
+
+
+def _require_server(connection: _DumpConnection, wanted: str, target: MysqlTarget) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@server_uuid")
+        (found,) = cursor.fetchone() or ("",)
+    if found != wanted:
+        connection._force_close()
+        raise Unavailable(
+            f"MySQL at {target} is two servers: {wanted} answers questions, {found} would send the binlog.",
+            "A failover may be under way. Otherwise give the job an address that always leads to one server.",
+        )
 
 
 def _named(error: HeadraceError) -> HeadraceError:

@@ -27,6 +27,7 @@ from shared.machines.ledger.records import (
     Record,
     StoredState,
     TableRecord,
+    TopicRecord,
     decode_record,
     encode_record,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "Refusal",
     "StoredState",
     "TableRecord",
+    "TopicRecord",
     "decode_record",
     "encode_record",
     "summary",

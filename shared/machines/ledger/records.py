@@ -4,6 +4,7 @@
     ["position"]                      R, epoch of the leader that wrote it
     ["table", database, table]        schema, topic, how far it is split, rows and chunks done
     ["chunk", database, table, n]     bounds, and of a claimed chunk its attempt and where its hold began
+    ["topic", name]                   what the topic is known by, and its partitions, as of when the job began
     ["done", database, table, n, id]  written by the attempt itself in the transaction of its rows
 
 A table whose chunks are all released has no chunk records any more: tombstones follow them.
@@ -21,6 +22,7 @@ from shared.model.chunk import ChunkId, KeyRange, bound_from_json, bound_to_json
 from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId, table_from_json, table_to_json
 from shared.model.shape import checked
+from shared.model.topic import Placing
 
 #: A table of so many rows at most is small: one chunk, which may be read together with others.
 SMALL_TABLE_ROWS = 1000
@@ -85,9 +87,17 @@ class DoneMark:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class TopicRecord:
+    """A topic of the job as it was when the job began to fill it."""
+
+    topic: str
+    placing: Placing
+
+
 #: Key and value of a state message; value None is a tombstone.
 Record: TypeAlias = tuple[bytes, bytes | None]
-_StateRecord: TypeAlias = PositionRecord | TableRecord | ChunkRecord | DoneMark
+_StateRecord: TypeAlias = PositionRecord | TableRecord | ChunkRecord | DoneMark | TopicRecord
 
 
 @dataclass(slots=True)
@@ -98,6 +108,7 @@ class StoredState:
     tables: dict[TableId, TableRecord] = field(default_factory=dict)
     chunks: dict[ChunkId, ChunkRecord] = field(default_factory=dict)
     done: dict[tuple[ChunkId, str], DoneMark] = field(default_factory=dict)
+    topics: dict[str, Placing] = field(default_factory=dict)
 
     def fold(self, key: bytes, value: bytes | None) -> None:
         """Takes one committed record.
@@ -116,6 +127,8 @@ class StoredState:
                 self.chunks[record.chunk] = record
             case DoneMark():
                 self.done[record.chunk, record.attempt] = record
+            case TopicRecord():
+                self.topics[record.topic] = record.placing
             case None:
                 self._forget(orjson.loads(key))
 
@@ -152,6 +165,8 @@ def encode_record(record: _StateRecord) -> tuple[bytes, bytes]:
             return orjson.dumps(["table", *record.table.id]), orjson.dumps(_table_body(record))
         case ChunkRecord():
             return chunk_key_bytes(record.chunk), orjson.dumps(_chunk_body(record))
+        case TopicRecord(topic, placing):
+            return orjson.dumps(["topic", topic]), orjson.dumps(placing._asdict())
         case DoneMark(chunk, attempt, rows):
             return done_key_bytes(chunk, attempt), orjson.dumps({"rows": rows})
 
@@ -212,6 +227,8 @@ def _decode(key: list[Any], body: dict[str, Any]) -> _StateRecord:
             bounds = KeyRange(bound_from_json(body["lower"]), bound_from_json(body["upper"]))
             since = GtidSet.parse(body["since"]) if "since" in body else None
             return ChunkRecord(chunk, bounds, body.get("attempt"), since, body.get("released", False))
+        case ["topic", str(topic)]:
+            return TopicRecord(topic, Placing(body["id"], body["partitions"]))
         case ["done", str(database), str(table), int(number), str(attempt)]:
             return DoneMark(ChunkId(TableId(database, table), number), attempt, body["rows"])
     raise ValueError(f"not a state record: key {key!r}")
