@@ -184,6 +184,7 @@ POLICIES: Mapping[type[HeadraceError], Policy] = {
     InvalidQuery: Policy(False, Mend.RESUME, 2),
     MissingSecret: Policy(False, Mend.RESUME, 2),
     ExtraMissing: Policy(False, Mend.RESUME, 2),
+    NotFollowing: Policy(False, Mend.RESUME, 2),
     UnsupportedType: Policy(False, Mend.RESUME, 2),
     UnsupportedEvent: Policy(False, Mend.ANEW, 1),
     SchemaChanged: Policy(False, Mend.ANEW, 1),

@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
-from shared.errors import (
-    ExtraMissing,
-    HeadraceError,
-    InvalidJob,
-    InvalidQuery,
-    MissingSecret,
-    NotFollowing,
-    PreflightFailed,
-    Transient,
-    UnsupportedType,
-)
+from shared.errors import HeadraceError, policy_of
 
 
 class Exit(IntEnum):
@@ -37,15 +27,10 @@ MEANINGS: Mapping[Exit, str] = {
     Exit.INTERRUPTED: "ended by Ctrl-C; the job goes on",
 }
 
-#: Errors that the user mends in the command, the job file or the servers' setup, before anything was created.
-_REFUSALS = (InvalidJob, InvalidQuery, PreflightFailed, MissingSecret, ExtraMissing, UnsupportedType, NotFollowing)
-
 
 def exit_of(error: HeadraceError) -> Exit:
     """The exit code of a command that ended with this error."""
-    if isinstance(error, _REFUSALS):
-        return Exit.REFUSED
-    return Exit.UNAVAILABLE if isinstance(error, Transient) else Exit.FAILED
+    return Exit(policy_of(type(error)).exit_code)
 
 
 def table() -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import HeadraceError
+from shared.errors import HeadraceError, Transient, policy_of
 from shared.settings import Settings
 from tests.tidy.tree import PACKAGES, ROOT, module_name, packages, sources, tracked
 
@@ -102,6 +102,21 @@ def error_classes() -> dict[str, type[HeadraceError]]:
 def test_every_error_is_documented_and_no_other() -> None:
     documented = re.findall(r"^### `(\w+)`$", text_of("errors.md"), re.MULTILINE)
     assert sorted(documented) == sorted(error_classes())
+
+
+def test_the_table_of_policies_is_that_of_the_code() -> None:
+    text = text_of("errors.md").partition("What makes a job go on")[2].partition("Trying again is")[0]
+    documented = {name: tuple(cells) for name, cells in rows(text).items()}
+    policies = {name: policy_of(kind) for name, kind in error_classes().items() if kind is not HeadraceError}
+    assert documented == {
+        name: ("yes" if policy.retried else "no", str(policy.mend), str(policy.exit_code))
+        for name, policy in policies.items()
+    }
+
+
+def test_what_waiting_cannot_mend_is_never_tried_again() -> None:
+    for kind in error_classes().values():
+        assert policy_of(kind).retried == issubclass(kind, Transient)
 
 
 def test_errors_stand_under_what_they_ask_for() -> None:

@@ -18,7 +18,7 @@ import orjson
 from shared import settings as settings_module
 from shared.adapters.kafka.registry import Registry
 from shared.codec import Codec, implementation
-from shared.errors import HeadraceError, Transient, Unavailable
+from shared.errors import HeadraceError, Unavailable, policy_of
 from shared.model.job import Desire, End, Outcome, Wanted
 from shared.runtime import collector, connections, logs, metrics
 from shared.runtime.codecs import announce
@@ -64,7 +64,7 @@ def main(lead: str | None, holder: str | None, address: str) -> None:
             LOG.critical("worker_failed", error=error.name, reason=error.message, hint=error.hint)
         else:
             click.echo(f"error: {error.name}: {error}", err=True)
-        sys.exit(3 if isinstance(error, Transient) else 2)
+        sys.exit(3 if policy_of(type(error)).retried else 2)
 
 
 def _supervise(settings: Settings, codec: Codec, stop: threading.Event) -> None:
@@ -112,7 +112,7 @@ def _throttle_changes() -> SimpleQueue[Mapping[str, str]]:
 def _ended(registry: Registry, wanted: Wanted, error: HeadraceError) -> int:
     LOG.error("tenure_failed", error=error.name, reason=error.message, hint=error.hint)
     metrics.count_error(wanted.name, error)
-    if not isinstance(error, Transient):
+    if not policy_of(type(error)).retried:
         with suppress(Unavailable):
             registry.write(Outcome(wanted.name, wanted.revision, End.FAILED, error.name, error.message, error.hint))
             return EXIT_DONE

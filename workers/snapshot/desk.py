@@ -8,7 +8,7 @@ from types import TracebackType
 
 from shared import clock
 from shared.adapters.redis.mail import WorkerMail
-from shared.errors import HeadraceError, Transient, Unavailable
+from shared.errors import HeadraceError, Unavailable, policy_of
 from shared.model.orders import Answer, Beat, GaveUp, Question
 from shared.runtime import logs
 
@@ -80,7 +80,7 @@ class RedisDesk:
             error: what happened.
             fatal: whether an error that waiting cannot mend stops the job.
         """
-        fatal = fatal and not isinstance(error, Transient)
+        fatal = fatal and not policy_of(type(error)).retried
         try:
             self._mail.ask(GaveUp(self._attempt, error.name, error.message, error.hint, fatal))
         except Unavailable as lost:
