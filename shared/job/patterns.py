@@ -17,13 +17,20 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from math import prod
+from typing import NamedTuple, TypeAlias
+
+import regex
 
 from shared.errors import InvalidJob
 from shared.model.schema import TableId
 
-#: One pattern selects by two names of at most 64 characters. The bound also keeps backtracking within reason.
+#: One pattern selects by two names of at most 64 characters.
 PATTERN_LENGTH_MAX = 1000
+#: `{…}` inside of `{…}` may come to so many; a name has 64 characters.
+_REPEATS_MAX = 10_000
+#: CPU seconds that one name may take; any honest pattern takes microseconds.
+_MATCH_SECONDS = 2.0
 #: All patterns of one option together.
 TEXT_LENGTH_MAX = 100_000
 
@@ -31,6 +38,7 @@ _TOKEN = re.compile(
     r"(?P<escape>\\.)|(?P<set>\[(?!\^?\])(?:\\.|[^\]\\])+\])|(?P<named>\(\?<(?=[A-Za-z]))|(?P<plain>.)",
     re.DOTALL,
 )
+_COUNTS = re.compile(r"\{([0-9]*)(?:,([0-9]*))?\}")
 _OUTSIDE_SET = {
     r"\.": ".",
     r"\d": "[0-9]",
@@ -46,6 +54,11 @@ _INSIDE_SET = {r"\.": ".", r"\d": "0-9", r"\w": "a-zA-Z0-9_", r"\s": r" \t\n\v\f
 _SET_ALGEBRA = re.compile(r"\\.|(?P<found>\[|&&|--|\|\||~~)", re.DOTALL)
 
 
+#: The language is that of `re`, which judges patterns. Names are matched by `regex`, which has the same language, goes round
+#: most repeats that would never come to an end, and knows a limit for all others.
+_Matcher: TypeAlias = "regex.Pattern[str]"
+
+
 class _Token(NamedTuple):
     kind: str
     text: str
@@ -59,25 +72,36 @@ class _Pattern:
     text: str
     database: str
     table: str
+    path: str
 
     @cached_property
-    def _exact(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
-        return _compile(self.database), _compile(self.table)
+    def _exact(self) -> tuple[_Matcher, _Matcher]:
+        return _matcher(self.database), _matcher(self.table)
 
     @cached_property
-    def _any_case(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
-        return _compile(self.database, re.IGNORECASE), _compile(self.table, re.IGNORECASE)
+    def _any_case(self) -> tuple[_Matcher, _Matcher]:
+        return _matcher(self.database, regex.IGNORECASE), _matcher(self.table, regex.IGNORECASE)
 
     def groups(self, table: TableId, *, ignore_case: bool) -> tuple[str, ...] | None:
-        """What the groups of both parts caught (empty where a group took no part), or None without a match."""
+        """What the groups of both parts caught (empty where a group took no part), or None without a match.
+
+        Raises:
+            InvalidJob: the pattern does not come to an end on this name.
+        """
         database, name = self._any_case if ignore_case else self._exact
-        database_match = database.fullmatch(table.database)
-        if database_match is None:
-            return None
-        name_match = name.fullmatch(table.table)
-        if name_match is None:
-            return None
-        return database_match.groups("") + name_match.groups("")
+        try:
+            database_match = database.fullmatch(table.database, timeout=_MATCH_SECONDS)
+            if database_match is None:
+                return None
+            name_match = name.fullmatch(table.table, timeout=_MATCH_SECONDS)
+        except TimeoutError:
+            # Its text is not shown: it may have come from a placeholder.
+            raise InvalidJob(
+                f"A pattern of the list does not come to an end on the name {table}.",
+                "Repeats inside of repeats, such as `(a+)+`, do that: write each repeat once.",
+                self.path,
+            ) from None
+        return None if name_match is None else database_match.groups("") + name_match.groups("")
 
     @property
     def group_count(self) -> int:
@@ -190,9 +214,13 @@ def _no_match(tables: Sequence[TableId], include: TablePatterns, *, ignore_case:
     return f"None of the {len(tables)} tables that the MySQL user can see matches.", hint
 
 
-def _compile(source: str, flags: int = 0) -> re.Pattern[str]:
-    # DOTALL: a table name may hold any character, and `\.*` means every table.
-    return re.compile(source, re.DOTALL | flags)
+def _compile(source: str) -> None:
+    """Lets `re` judge the pattern. DOTALL: a table name may hold any character, and `\\.*` means every table."""
+    re.compile(source, re.DOTALL)
+
+
+def _matcher(source: str, flags: int = 0) -> _Matcher:
+    return regex.compile(source, regex.VERSION0 | regex.DOTALL | flags)
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -247,7 +275,7 @@ def _pattern(tokens: list[_Token], number: int, path: str) -> _Pattern:
         )
     database = _regex(tokens[: dots[0]], "database", text, path)
     table = _regex(tokens[dots[0] + 1 :], "table", text, path)
-    return _Pattern(text, database, table)
+    return _Pattern(text, database, table, path)
 
 
 def _regex(tokens: list[_Token], part: str, text: str, path: str) -> str:
@@ -260,8 +288,17 @@ def _regex(tokens: list[_Token], part: str, text: str, path: str) -> str:
         )
     pieces = [_translate(token, text, path) for token in tokens]
     source = "".join(pieces)
+    if _repeats(source) > _REPEATS_MAX:
+        raise _too_large(part, text, path)
     try:
         _compile(source)
+        _matcher(source)
+    except regex.error as error:
+        raise InvalidJob(
+            f"The {part} part of the pattern `{text}` is no regular expression that headrace can match: {error}.",
+            "Write it in a plainer way.",
+            path,
+        ) from None
     except re.error as error:
         position = _position(tokens, pieces, error.pos or 0)
         raise InvalidJob(
@@ -271,12 +308,21 @@ def _regex(tokens: list[_Token], part: str, text: str, path: str) -> str:
             path,
         ) from None
     except (OverflowError, RecursionError):
-        raise InvalidJob(
-            f"The {part} part of the pattern `{text}` is too large a regular expression.",
-            "Use smaller repeats and fewer brackets.",
-            path,
-        ) from None
+        raise _too_large(part, text, path) from None
     return source
+
+
+def _repeats(source: str) -> int:
+    """At most how often a piece of the pattern is repeated by `{…}`, one inside of the other; `regex` writes it all out."""
+    return prod(max(int(low or 1), int(high or 1)) for low, high in _COUNTS.findall(source))
+
+
+def _too_large(part: str, text: str, path: str) -> InvalidJob:
+    return InvalidJob(
+        f"The {part} part of the pattern `{text}` is too large a regular expression.",
+        "Use smaller repeats and fewer brackets.",
+        path,
+    )
 
 
 def _regex_hint(tokens: list[_Token]) -> str:

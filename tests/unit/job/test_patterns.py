@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
+from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import InvalidJob
+from shared.job import patterns as patterns_module
 from shared.job.patterns import PATTERN_LENGTH_MAX, TablePatterns, select
 from shared.model.schema import TableId
 
@@ -155,3 +158,66 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         TablePatterns.parse(text).matches(TableId("a", "b"))
     except InvalidJob as error:
         assert error.message and error.hint and error.path == "source.tables"
+
+
+PIECES = st.sampled_from(
+    [*"abAB_0.,|()[]{}^$*+?\\- ", r"\.", r"\d", r"\w", "[a-b]", "[^a]", "(?:", "(?i)", "(?=", "(?!", "(?<=", "(?<n>", "{2}",
+     "{1,3}", "*?", "++", r"\1", r"\b", r"\z", r"\Q", r"\p{L}", "[[:alpha:]]", "(?P<x>", "(?|", "{e<=1}", r"\L<x>", "(?R)"]
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(PIECES, max_size=12).map("".join), st.text("abAB_0.", max_size=5), st.booleans())
+def test_any_pattern_means_what_python_says_or_is_refused(part: str, name: str, ignore_case: bool) -> None:
+    try:
+        patterns = TablePatterns.parse(f"d.({part})x?")
+    except InvalidJob as error:
+        assert error.hint
+        return
+    found = patterns.matches(TableId("d", name), ignore_case=ignore_case)
+    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
+    assert found == any(
+        re.fullmatch(one.database, "d", flags) and re.fullmatch(one.table, name, flags) for one in patterns._patterns
+    )
+
+
+#: Repeats inside of repeats, on the longest name that MySQL has.
+HOPELESS = [
+    "(a+)+b",
+    "(a|a)*b",
+    "(a|aa)+b",
+    "(?=(a+))(?:\\1a|a+)*(?:a|aa)+(?:a|aa)+\\1b",
+    "(" * 60 + "a" + "*)" * 60 + "b",
+]
+
+
+@pytest.mark.parametrize("part", HOPELESS)
+def test_a_pattern_that_would_never_end_ends(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    monkeypatch.setattr(patterns_module, "_MATCH_SECONDS", 0.2)
+    table = TableId("d", "a" * 64)
+    patterns = TablePatterns.parse(f"d.{part}", "source.tables")
+    try:
+        assert not patterns.matches(table)
+    except InvalidJob as error:
+        assert error.path == "source.tables"
+        assert f"does not come to an end on the name {table}" in error.message
+
+
+def test_a_pattern_that_takes_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns_module, "_MATCH_SECONDS", 0.05)
+    with pytest.raises(InvalidJob, match="does not come to an end"):
+        TablePatterns.parse(f"d.{HOPELESS[3]}").matches(TableId("d", "a" * 64))
+
+
+@pytest.mark.parametrize(
+    "part", ["((((a{1000}){1000}){1000}){1000})", "(a?){1000}" * 50, "a{99999999}", "(" * 300 + ")" * 300]
+)
+def test_a_large_pattern_costs_little(part: str) -> None:
+    tracemalloc.start()
+    try:
+        with suppress(InvalidJob):
+            TablePatterns.parse(f"d.{part}").matches(TableId("d", "a" * 64))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 50_000_000
