@@ -39,6 +39,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _COUNTS = re.compile(r"\{([0-9]*)(?:,([0-9]*))?\}")
+_JAVA_COUNT = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}")
 _OUTSIDE_SET = {
     r"\.": ".",
     r"\d": "[0-9]",
@@ -292,6 +293,7 @@ def _regex(tokens: list[_Token], part: str, text: str, path: str) -> str:
         raise _too_large(part, text, path)
     try:
         _compile(source)
+        _check_braces(tokens, part, text, path)
         _matcher(source)
     except regex.error as error:
         raise InvalidJob(
@@ -310,6 +312,19 @@ def _regex(tokens: list[_Token], part: str, text: str, path: str) -> str:
     except (OverflowError, RecursionError):
         raise _too_large(part, text, path) from None
     return source
+
+
+def _check_braces(tokens: list[_Token], part: str, text: str, path: str) -> None:
+    """A brace that begins no count is an error in Java and itself in `re`; in `regex` it may begin something of its own."""
+    texts = [token.text for token in tokens]
+    for place, token in enumerate(tokens):
+        if token.text == "{" and not _JAVA_COUNT.match("".join(texts[place:])):
+            raise InvalidJob(
+                f"The {part} part of the pattern `{text}` is no regular expression: the brace at character "
+                f"{token.position + 1} begins no count.",
+                r"Write `{2}` or `{2,5}` for a count, and `\{` for a brace.",
+                path,
+            )
 
 
 def _repeats(source: str) -> int:
