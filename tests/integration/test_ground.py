@@ -165,12 +165,13 @@ def admin_of(cluster) -> AdminClient:
 def set_message_bytes(cluster, topic: str, size: int) -> None:
     entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    admin_of(cluster).incremental_alter_configs([resource])[resource].result()
+    admin = admin_of(cluster)  # its answer comes only while it lives
+    admin.incremental_alter_configs([resource])[resource].result()
 
 
 BULK_ROWS = 300_000
 #: The interpreter with its libraries, what is read ahead (32 MiB) and the send buffer (told below).
-LEADER_MIB_MAX = 300
+LEADER_MIB_MAX = 250
 
 
 def test_a_transaction_of_any_size_and_a_row_that_is_too_large(cluster, mysql_server, mysql_database) -> None:
@@ -257,7 +258,8 @@ def test_topics_that_change_under_a_job_stop_it_before_a_row_goes_astray(cluster
 
     # Made again, as a broker with auto.create.topics.enable does it: it looks the same, and its rows are gone.
     admin.create_topics([NewTopic(gone, 2, 1)])[gone].result()
-    resume(cluster, "gone")
+    cluster.cli("resume", "gone")
+    cluster.wait("it was tried again", lambda: "made again" in str(cluster.status("gone")["error"]), 60)
     error = failure(cluster, "gone")
     assert (error["name"], "made again, without its rows" in error["message"]) == ("TopicChanged", True)
     assert read_topic(cluster.bootstrap, gone, "read_uncommitted") == []

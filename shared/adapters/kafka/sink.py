@@ -18,7 +18,7 @@ from shared.adapters.kafka import enqueue
 from shared.adapters.kafka.clients import ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.delivery import Undelivered, change_at, too_large_for_us
 from shared.adapters.kafka.rights import lacking, missing_on_topics
-from shared.errors import HeadraceError, Unavailable
+from shared.errors import HeadraceError, Superseded, Unavailable
 from shared.model.change import Change
 
 #: A transaction may last this long, which bounds the longest MySQL transaction and the longest chunk. Whoever dies in
@@ -179,7 +179,7 @@ class UpsertSink:
     def _why(self, error: KafkaError) -> HeadraceError:
         """Why the commit failed. What is wrong with a message is told to that message, for which nobody waits."""
         found = translate(error, f"committing the transaction of {self.transactional_id}")
-        if not isinstance(found, Unavailable):
+        if isinstance(found, Superseded):
             return found
         self._producer.poll(0)
         known = self._undelivered.cause()
