@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -25,8 +26,22 @@ from shared.machines.ledger import (
     encode_record,
 )
 from shared.model.chunk import ChunkId, KeyRange
-from shared.model.orders import CHUNK_TASK, SPLIT_TASK, AskChunks, AskSplit, Beat, Bounds, GaveUp, encode
+from shared.model.orders import (
+    CHUNK_TASK,
+    SPLIT_TASK,
+    AskChunks,
+    AskReread,
+    AskSplit,
+    AskSweep,
+    Beat,
+    Bounds,
+    GaveUp,
+    Refused,
+    Swept,
+    encode,
+)
 from shared.model.position import GtidSet
+from shared.model.schema import TableId
 from shared.settings import Settings
 from tests.unit.workers.test_leader import NUMBERS, OTHER, TEXTS, UUID, World
 from tests.unit.workers.test_leader import leader as made_leader
@@ -44,10 +59,16 @@ ANYTHING = st.recursive(
     max_leaves=5,
 )
 NUMBER, TEXT = (1,), ("a",)
+LIVE = replace(NUMBERS, id=TableId("d", "live"))
 QUESTIONS = [
     AskChunks((ChunkId(NUMBERS.id, 0), ChunkId(TEXTS.id, 0)), "a1", "w"),
     AskChunks((), "a2", "w"),
     AskSplit(OTHER.id, "s1", "w"),
+    AskReread(NUMBERS.id, KeyRange(NUMBER, (2,)), "r1", "w"),
+    AskReread(LIVE.id, KeyRange(TEXT, None), "r2", "w"),
+    AskReread(LIVE.id, KeyRange(None, (2,)), "r3", "w"),
+    AskSweep(LIVE.id, "x1", "w"),
+    Swept(LIVE.id, "x1", 1),
     Beat("a1", 5, 50),
     Beat("a0", 2**62, 2**62),
     GaveUp("a1", "E", "m", "h", fatal=False),
@@ -86,7 +107,8 @@ def unsplit() -> Leader:
     """A leader with a table to split, two chunks that wait, and one that is read."""
     world = World()
     leader = made_leader(world)
-    tables = leader.ledger.tables | {OTHER.id: TableRecord(OTHER, "topic.other", 100_000, 10)}
+    live = TableRecord(LIVE, "topic.live", 1, 1, 1, None, True, 1, emptied=1)
+    tables = leader.ledger.tables | {OTHER.id: TableRecord(OTHER, "topic.other", 100_000, 10), LIVE.id: live}
     chunks = [ChunkRecord(ChunkId(table.id, 0), KeyRange(None, None)) for table in (NUMBERS, TEXTS)]
     state = StoredState(
         PositionRecord(GtidSet.parse(f"{UUID}:1-5"), 1, "server"), tables, {chunk.chunk: chunk for chunk in chunks}
@@ -113,11 +135,19 @@ def test_a_leader_survives_any_mail(found: list[bytes]) -> None:
 
 
 def test_bounds_that_cannot_be_are_not_made_durable() -> None:
-    for wrong in QUESTIONS[8:]:
+    for wrong in QUESTIONS[-3:]:
         leader = unsplit()
         leader._ports.mail.questions = [wrong]  # type: ignore[attr-defined]
         leader.step(0.0)
         assert leader.ledger.tables[OTHER.id].chunks == 0
+
+
+def test_a_range_that_cannot_be_is_not_claimed() -> None:
+    leader = unsplit()
+    leader._ports.mail.questions = [QUESTIONS[4]]  # type: ignore[attr-defined]
+    leader.step(0.0)
+    assert leader.ledger.claimed == 0
+    assert leader._ports.mail.answers == [Refused("r2", "no range of a table of the job")]  # type: ignore[attr-defined]
 
 
 @unhurried
