@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -29,6 +30,8 @@ from shared.model.chunk import ChunkId, KeyRange
 from shared.model.orders import (
     CHUNK_TASK,
     SPLIT_TASK,
+    SWEEP_TASK,
+    VERIFY_TASK,
     AskChunks,
     AskReread,
     AskSplit,
@@ -42,6 +45,7 @@ from shared.model.orders import (
 )
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
+from shared.model.verify import Action, VerifyPart
 from shared.settings import Settings
 from tests.unit.workers.test_leader import NUMBERS, OTHER, TEXTS, UUID, World
 from tests.unit.workers.test_leader import leader as made_leader
@@ -171,27 +175,37 @@ class Office:
     def split(self, job: str, job_id: str, table: Any, report: Any) -> Splitting:
         return Splitting(1)
 
+    def compare(self, part: Any, report: Any) -> SimpleNamespace:
+        return SimpleNamespace(reason="not now")
+
+    def sweep(self, job: str, job_id: str, table: Any, report: Any) -> SimpleNamespace:
+        return SimpleNamespace(reason="not now")
+
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(tasks.collector, "relax", lambda: None)
     monkeypatch.setattr(tasks, "Office", Office)
+    monkeypatch.setattr(tasks, "VerifyOffice", Office)
     made = Celery("test", broker="memory://", set_as_current=False)
     tasks.register(made, Settings(), PYTHON)
     yield made
     made.close()
 
 
+PART = VerifyPart("j", "1", "r", 0, 0, TableId("d", "t"), KeyRange(None, (5,)), 1.0, 1, Action("compare"), "", ())
 RIGHT = {"job": "j", "job_id": "1"}
 ARGUMENTS = st.dictionaries(
-    st.sampled_from(["job", "job_id", "chunks", "database", "table", "self", "task", "hint"]), ANYTHING, max_size=4
+    st.sampled_from(["job", "job_id", "chunks", "database", "table", "self", "task", "hint", *PART.to_json()]),
+    ANYTHING | st.just(float("inf")),
+    max_size=4,
 )
 
 
 @unhurried
 @given(
-    st.sampled_from([CHUNK_TASK, SPLIT_TASK]),
-    st.sampled_from([{}, RIGHT | {"chunks": [["d", "a", 0]]}, RIGHT | {"database": "d", "table": "t"}]),
+    st.sampled_from([CHUNK_TASK, SPLIT_TASK, SWEEP_TASK, VERIFY_TASK]),
+    st.sampled_from([{}, RIGHT | {"chunks": [["d", "a", 0]]}, RIGHT | {"database": "d", "table": "t"}, PART.to_json()]),
     ARGUMENTS,
     st.lists(ANYTHING, max_size=2),
 )
