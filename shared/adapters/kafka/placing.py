@@ -3,8 +3,9 @@
 A key goes to a partition by the number of partitions there are (murmur2). librdkafka learns of more partitions by
 itself, at any moment, and from then on sends some keys elsewhere: compaction would keep both of their versions, and
 readers would see them in any order. Of a topic that is made again (by a broker with auto.create.topics.enable, for one)
-it says nothing at all. So each transaction is looked after just before its commit: partitions are only ever added, and
-where there are none too many behind the last message, there were none too many before it.
+it says nothing at all. So each transaction is looked after just before its commit, when all its messages have arrived:
+partitions are only ever added, and where there are none too many behind the last message, there were none too many
+before it.
 
 Law of this file: it only looks.
 """

@@ -34,6 +34,12 @@ _MESSAGE_BYTES_MAX = 1_000_000_000
 #: Longest wait for room in the send buffer before Kafka counts as unavailable.
 _FULL_BUFFER_SECONDS = 60.0
 
+#: A transaction that has failed is asked for its reason for so long.
+_REASON_SECONDS = 1.0
+
+#: While messages do not arrive, their topics are looked at so often.
+_LOOK_SECONDS = 2.0
+
 #: Longest wait for an abort on the way out.
 _ABORT_SECONDS = 5.0
 
@@ -136,13 +142,14 @@ class UpsertSink:
             self.write_all(self._state_topic, state)
         if not self._open:
             return
-        self.guard(self._topics - {self._state_topic})
         begun = clock.monotonic_seconds()
+        self._look(self._topics - {self._state_topic})
         try:
             self._producer.commit_transaction()
         except KafkaException as error:
             raise self._why(error.args[0]) from None
         self._open = False
+        self._undelivered.forget()
         self._topics.clear()
         if self._committed is not None:
             self._committed(clock.monotonic_seconds() - begun)
@@ -170,11 +177,24 @@ class UpsertSink:
             self._producer.begin_transaction()
         self._open = True
 
+    def _look(self, topics: Collection[str]) -> None:
+        """Lets the guard look once all messages have arrived, for until then some may have no partition yet. Where they do
+        not arrive, it may know why.
+        """
+        while topics:
+            left = self._producer.flush(_LOOK_SECONDS)
+            self.guard(topics)
+            if not left:
+                return
+
     def _why_not(self, error: KafkaError, topic: str) -> HeadraceError:
         """Why a message was not taken; the transaction may have failed before, for the sake of another one."""
-        self._producer.poll(0)
-        known = self._undelivered.cause() if error.code() == KafkaError._STATE else None
-        return known or translate(error, f"writing to topic {topic}", f"Write on topic {topic}")
+        if error.code() == KafkaError._STATE:
+            try:
+                self._producer.commit_transaction(_REASON_SECONDS)  # it cannot: it says why
+            except KafkaException as reason:
+                return self._why(reason.args[0])
+        return translate(error, f"writing to topic {topic}", f"Write on topic {topic}")
 
     def _why(self, error: KafkaError) -> HeadraceError:
         """Why the commit failed. What is wrong with a message is told to that message, for which nobody waits."""
@@ -183,6 +203,8 @@ class UpsertSink:
             return found
         self._producer.poll(0)
         known = self._undelivered.cause()
+        if known is None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            known = self._undelivered.suspect()
         if known is not None:
             return known
         if error.code() != KafkaError._INCONSISTENT:
