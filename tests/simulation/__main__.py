@@ -6,7 +6,8 @@ import sys
 
 from shared.errors import HeadraceError
 from tests.simulation.checkers import check
-from tests.simulation.world import Faults, World, run
+from tests.simulation.faults import Faults
+from tests.simulation.world import World, run
 
 
 def main(seed: int) -> int:

@@ -77,7 +77,16 @@ def bounded(world: World) -> list[str]:
     return [] if world.most_held <= most else [f"{world.most_held} events were held, of {most} keys"]
 
 
+def one_stream(world: World) -> list[str]:
+    """A tenure opens one binlog connection, and a world without takeovers has one tenure."""
+    if len(set(world.streams)) < len(world.streams):
+        return [f"a leader read the binlog twice: {world.streams}"]
+    if not world.takeovers and len(world.streams) > 1:
+        return [f"{len(world.streams)} binlog connections without a takeover"]
+    return []
+
+
 def check(world: World) -> list[str]:
     """All of them."""
-    checkers = (converged, never_regressed, written_once, whole_transactions, bounded)
+    checkers = (converged, never_regressed, written_once, whole_transactions, bounded, one_stream)
     return [wrong for checker in checkers for wrong in checker(world)]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
+
+import orjson
 
 from shared.adapters.memory.kafka import MemorySink
 from shared.machines.ledger import HeldRanges, Ledger, MemoryHold, TableRecord
@@ -76,6 +78,28 @@ class KeepsEveryEvent(MemoryHold):
         return iter([self._every] if self._every else [])
 
 
+class SkipsWhatNobodyHasRead(Ledger):
+    """Rule 6: changes of chunks that still wait are left out, for they will be read anyway."""
+
+    def absorb(
+        self, table: TableId, changes: Sequence[Change], places: Sequence[int | None] | None = None
+    ) -> Sequence[Change]:
+        waiting = [bounds for chunk, bounds in self._waiting.items() if chunk.table == table]
+        now = super().absorb(table, changes, places)
+        return [change for change in now if not any(bounds.holds((_row(change),)) for bounds in waiting)]
+
+
+class PlacesMovedRowsByTheirOldKey(Leader):
+    """Rule 9: the upsert of a changed primary key goes where its tombstone goes."""
+
+    def _places(self, table: TableId, changes: Sequence[Change], held: HeldRanges) -> Sequence[int | None]:
+        places = list(super()._places(table, changes, held))
+        for at, ((_, before), (_, after)) in enumerate(pairwise(changes), 1):
+            if before is None and after is not None:
+                places[at] = places[at - 1]
+        return places
+
+
 class ResumesFromROnly(Ledger):
     """Rule 8: a new leader reads on from R, as if holds had no beginning of their own."""
 
@@ -119,12 +143,18 @@ class SweepsForLaterToo(Ledger):
         super().swept(table, max(emptied, self.tables[table].emptied))
 
 
+def _row(change: Change) -> int:
+    return int(orjson.loads(change[0])["id"])
+
+
 #: By rule: what is switched off, and whether it shows without any fault.
 MUTANTS: dict[str, tuple[Rules, bool]] = {
     "one id for every attempt at a chunk": (Rules(one_id_per_chunk=True), False),
     "2: go before the claim is durable": (Rules(leader=AnswersBeforeTheClaimIsDurable), False),
     "3: no hold": (Rules(ledger=NeverHolds), True),
     "5: every held event, not the last": (Rules(hold=KeepsEveryEvent), True),
+    "6: no changes of chunks that wait": (Rules(ledger=SkipsWhatNobodyHasRead), False),
+    "9: a moved row by its old key": (Rules(leader=PlacesMovedRowsByTheirOldKey), True),
     "8: resume from R alone": (Rules(ledger=ResumesFromROnly), False),
     "8: nothing is skipped": (Rules(ledger=ForgetsWhatRCovers), False),
     "10: tombstones by an earlier read": (Rules(absence_read_early=True), True),

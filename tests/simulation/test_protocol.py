@@ -12,9 +12,10 @@ import pytest
 from shared.adapters.memory.mysql import key_bytes
 from shared.errors import Bug, Unavailable
 from tests.simulation.checkers import check, converged
+from tests.simulation.faults import NO_FAULTS, Faults
 from tests.simulation.mutants import MUTANTS, Rules
 from tests.simulation.ports import Reader
-from tests.simulation.world import NO_FAULTS, TABLES, Actor, Faults, World, rows, run, simulate
+from tests.simulation.world import TABLES, Actor, World, rows, run, simulate
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "2000"))
 #: A mutant must be caught within so many seeds.

@@ -24,7 +24,7 @@ from shared.model.chunk import ChunkId, KeyRange
 from shared.model.orders import AskChunks, AskReread, AskSplit, AskSweep, Bounds, SplitTable, SweepTable, Swept
 from shared.model.schema import Column, Table, TableId
 from shared.model.throttle import Limits
-from tests.simulation.mutants import AS_SHIPPED, Rules
+from tests.simulation.faults import Faults
 from tests.simulation.ports import STATE, ApartSink, Fencer, Gauge, Hints, Post, Reader, SlowLog, SlowStream, Source
 from workers.binlog.leader import Leader
 from workers.binlog.ports import Policy, Ports
@@ -36,29 +36,6 @@ SIZES = {"a": 9, "b": 9, "c": 2, "e": 2, "f": 1}
 TABLES = [Table(TableId("d", name), (Column("id", "bigint", "bigint", nullable=False),), ("id",)) for name in SIZES]
 SMALL = 2
 SECONDS_PER_TICK = 0.05
-
-
-@dataclass(frozen=True)
-class Faults:
-    """Chances per opportunity, and rules that are switched off to see the checkers catch it."""
-
-    crash: float = 0.004
-    lose: float = 0.05
-    double: float = 0.05
-    lose_commit: float = 0.03
-    rival: float = 0.002
-    reread: float = 0.02
-    truncate: float = 0.003
-    no_wait_for_low: bool = False
-    no_fence: bool = False
-    end_before_fence: bool = False
-    no_hold_after_read: bool = False
-    rows_apart_from_mark: bool = False
-    merged_replay: bool = False
-    rules: Rules = AS_SHIPPED
-
-
-NO_FAULTS = Faults(crash=0, lose=0, double=0, lose_commit=0, rival=0)
 
 
 @dataclass
@@ -92,6 +69,7 @@ class World:
     sweeps: int = 0
     held: set[tuple[bytes, bytes | None]] = field(default_factory=set)
     most_held: int = 0
+    streams: list[str] = field(default_factory=list)
     trace: deque[str] = field(default_factory=lambda: deque(maxlen=20_000))
 
     def __post_init__(self) -> None:
@@ -211,6 +189,7 @@ class World:
         for record in list(ledger.tables.values()):  # as a tenure that opens does it
             if record.rows_estimate <= SMALL and not record.split_done:
                 ledger.split(record.table.id, None, [], finished=True)
+        self.streams.append(name)
         stream = SlowStream(MemoryStream(self.mysql, ledger.stream_from, self.appetite), self)
         keys = partial(key_reader, options=FormatOptions())
         ports = Ports(stream, sink, log, Post(self), Source(self), Gauge(self), Fencer(self), Hints(self), keys)

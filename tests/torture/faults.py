@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,15 +21,19 @@ import pymysql
 import redis
 
 from shared.adapters.redis import keys
-from tests.plugins.fix_headrace import Process
+from tests.plugins.fix_headrace import REPOSITORY, Process
 from tests.plugins.fix_servers import root_connection
 from tests.torture.place import Place
 from tests.torture.proxy import Mode
+from tests.torture.tables import TABLES
 
 Fault: TypeAlias = Callable[[Place, str, random.Random], None]
 
 #: Longer than a lease lasts and than the leader waits for a silent reader.
 _PAST_THE_LEASE_SECONDS = (8.0, 16.0)
+
+#: Files of this size take nothing any more.
+_FULL_BYTES = 64 * 1024
 
 
 def _family(pid: int) -> list[int]:
@@ -139,6 +146,17 @@ def restart_kafka(place: Place, job: str, chance: random.Random) -> None:
     place.stack.kafka.start()
 
 
+def fill_kafka(place: Place, job: str, chance: random.Random) -> None:
+    """No file of the broker can grow any more, as on a full disk: it gives up by itself. Later there is room again."""
+    pid = place.stack.kafka.pid
+    if pid is not None:
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (_FULL_BYTES, hard))
+        time.sleep(chance.uniform(2.0, 8.0))
+    place.stack.kafka.kill()
+    place.stack.kafka.start()
+
+
 def kill_mysql(place: Place, job: str, chance: random.Random) -> None:
     """SIGKILL to MySQL; it recovers."""
     place.mysql.kill()
@@ -165,6 +183,22 @@ def rotate_binlog(place: Place, job: str, chance: random.Random) -> None:
     """FLUSH BINARY LOGS: the stream moves on to another file."""
     with suppress(pymysql.MySQLError), root_connection(place.mysql) as connection, connection.cursor() as cursor:
         cursor.execute("FLUSH BINARY LOGS")
+
+
+def resync(place: Place, job: str, chance: random.Random) -> None:
+    """`scheduler resync` of a table, if it is live; whatever is not done in time is left."""
+    table = chance.choice(TABLES).name
+    command = [sys.executable, "-m", "scheduler", "resync", job, f"{place.database}.{table}", "--json"]
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            command,
+            cwd=REPOSITORY,
+            env=place.cluster.environment,
+            timeout=chance.uniform(4, 15),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
 
 
 def change_throttle(place: Place, job: str, chance: random.Random) -> None:
@@ -211,6 +245,8 @@ FAULTS: dict[str, tuple[Fault, int]] = {
     "Redis restarted": (restart_redis, 1),
     "Kafka killed": (kill_kafka, 1),
     "Kafka restarted": (restart_kafka, 1),
+    "Kafka's disk full": (fill_kafka, 1),
+    "table written again": (resync, 2),
     "MySQL killed": (kill_mysql, 1),
     "MySQL restarted": (restart_mysql, 1),
     "connections killed in MySQL": (kill_queries, 2),
