@@ -15,7 +15,7 @@ from scheduler.cli.jobs import Jobs
 from scheduler.cli.output import Output
 from scheduler.cli.stored import topics_of
 from shared.errors import InvalidJob, Unavailable
-from shared.model.job import Desire, End, Wanted
+from shared.model.job import Desire, End, OnGap, Wanted
 from shared.model.topic import TopicMaker
 
 #: A worker sees a new wish within a second, and a takeover lasts a few; later than this, none is there.
@@ -52,16 +52,27 @@ def pause(access: Access, job: str) -> int:
 
 @click.command()
 @options.job
+@click.option(
+    "--on-gap",
+    type=click.Choice([gap.value for gap in OnGap]),
+    default=OnGap.STOP.value,
+    show_default=True,
+    help="When MySQL has lost changes that the job has not read: stop, or resync, which copies every table again into "
+    "its topic, and then removes what is gone.",
+)
 @click.pass_obj
-def resume(access: Access, job: str) -> int:
-    """Let JOB go on: after a pause, or after a failure that you have mended."""
+def resume(access: Access, job: str, on_gap: str) -> int:
+    """Let JOB go on: after a pause, or after a failure that you have mended.
+
+    A job that has failed with BinlogLost goes on with --on-gap resync. Its topics stay, and readers go on.
+    """
     output = Output(json=False)
     with access.jobs() as jobs:
         wanted = alive(jobs, job)
         if wanted.desire is Desire.RUNNING and jobs.outcome(wanted) is None:
             output.show(f"Job {job} runs already.")
             return Exit.OK
-        wanted = _wish(jobs, wanted, Desire.RUNNING)
+        wanted = _wish(jobs, replace(wanted, on_gap=OnGap(on_gap)), Desire.RUNNING)
         if not awaited(access, jobs, _Back(access, jobs, wanted), output):
             output.show(f"Job {job} shall run, and nobody leads it after {EFFECT_SECONDS:.0f} s.")
             output.note(NO_WORKER)

@@ -24,6 +24,13 @@ class Desire(StrEnum):
     CANCELLED = "cancelled"
 
 
+class OnGap(StrEnum):
+    """What the user wants when changes are lost that nobody can bring back."""
+
+    STOP = "stop"
+    RESYNC = "resync"  # copy every table again, into the same topics
+
+
 class End(StrEnum):
     """How the last tenure ended, when that is final for the revision."""
 
@@ -37,7 +44,7 @@ class Wanted:
 
     `id` is new with each submission, so that a job that is submitted again after a cancel starts from nothing.
     `revision` grows with every change of `desire`. `throttle` holds what `scheduler throttle` has changed: options of
-    `source.throttle` and their texts.
+    `source.throttle` and their texts. `on_gap` is as the last `resume` said.
     """
 
     name: str
@@ -48,6 +55,7 @@ class Wanted:
     revision: int
     submitted_at: str
     throttle: Mapping[str, str] = field(default_factory=dict)
+    on_gap: OnGap = OnGap.STOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,8 @@ def encode_wanted(wanted: Wanted) -> tuple[bytes, bytes]:
     body = {name: getattr(wanted, name) for name in ("id", "text", "file", "desire", "revision", "submitted_at")}
     if wanted.throttle:
         body["throttle"] = dict(wanted.throttle)
+    if wanted.on_gap is not OnGap.STOP:
+        body["on_gap"] = wanted.on_gap
     return orjson.dumps(["job", wanted.name]), orjson.dumps({"v": 1, **body})
 
 
@@ -88,7 +98,8 @@ def decode_registry(key: bytes, value: bytes) -> Wanted | Outcome:
         if body.pop("v") != 1:
             raise ValueError("a newer headrace wrote the registry")
         if kind == "job":
-            return checked(Wanted(name=name, **{**body, "desire": Desire(body["desire"])}))
+            gap = OnGap(body.get("on_gap", OnGap.STOP))
+            return checked(Wanted(name=name, **{**body, "desire": Desire(body["desire"]), "on_gap": gap}))
         if kind == "outcome":
             return checked(Outcome(name=name, **{**body, "end": End(body["end"])}))
     except (KeyError, TypeError, AttributeError) as error:

@@ -140,12 +140,26 @@ def test_a_job_follows_a_failover_and_stops_where_transactions_are_missing(
 
     # The server forgets its past under the running stream, and counts from 1 again.
     before = fold(read_topic(cluster.bootstrap, table))
-    execute(successor, f"RESET BINARY LOGS AND GTIDS;\nUPDATE {table} SET v = 6;\nINSERT INTO {table} VALUES (6, 6)")
+    execute(
+        successor,
+        f"RESET BINARY LOGS AND GTIDS;\nUPDATE {table} SET v = 6;\n"
+        f"INSERT INTO {table} VALUES (6, 6);\nDELETE FROM {table} WHERE id = 3",
+    )
     error = failure(cluster, "moves")
     assert error["name"] == "BinlogLost"
     assert "has not executed" in error["message"]
     assert old_uuid in error["message"]
     assert fold(read_topic(cluster.bootstrap, table)) == before
+    assert "--on-gap resync" in error["hint"]
+
+    # What is lost is lost: the tables are copied again into the topics that they have, and what is gone goes.
+    assert b'"id":3' in b"".join(before)
+    done = cluster.cli("resume", "moves", "--on-gap", "resync")
+    assert done.returncode == 0, done.stdout + done.stderr
+    eventually_holds(cluster, table, rows_of(successor, table))
+    cluster.wait("the job streams again", lambda: streaming(cluster, "moves"))
+    execute(successor, f"INSERT INTO {table} VALUES (7, 7)")
+    eventually_holds(cluster, table, rows_of(successor, table))
 
 
 def close_connections_of(server, user: str) -> None:

@@ -18,7 +18,7 @@ from shared.model.position import Coordinates, GtidSet
 #: GTIDs are named in about so many characters.
 _SHOWN_LENGTH_MAX = 300
 
-_ANEW = "Cancel the job with --delete-topics and submit it again: its tables are then read anew."
+_ANEW = "To copy its tables again into the same topics: scheduler resume JOB --on-gap resync."
 
 
 @dataclass(frozen=True, slots=True)

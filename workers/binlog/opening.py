@@ -28,18 +28,21 @@ from shared.errors import BinlogLost, HeadraceError, InvalidJob, SinkRefused, Su
 from shared.job.spec import JobSpec
 from shared.job.throttling import in_force
 from shared.machines.ledger import SMALL_TABLE_ROWS, Ledger, StoredState, TableRecord, TopicRecord, encode_record
-from shared.model.job import Wanted, leader_transactional_id, state_topic
+from shared.model.job import OnGap, Wanted, leader_transactional_id, state_topic
 from shared.model.position import GtidSet
-from shared.model.schema import TableId
+from shared.model.schema import Table, TableId
 from shared.model.throttle import Limits
 from shared.model.topic import Placing, TopicMaker
-from shared.runtime import connections, metrics
+from shared.runtime import connections, logs, metrics
 from shared.settings import Settings
+from workers.binlog.anew import begin_anew
 from workers.binlog.continuity import require
 from workers.binlog.fencer import ThreadedFencer
 from workers.binlog.gauge import MysqlGauge
 from workers.binlog.source import MysqlSource
 from workers.binlog.takeover import first_records, take_over
+
+LOG = logs.get("headrace.binlog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,14 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
         parallelism = context.spec.pipeline.parallelism
         ledger = Ledger(state, epoch, server_uuid, parallelism, lambda: SpillingHold(memory), fresh=fresh)
         if state.position is not None:
-            require(ledger.processed, ledger.stream_from, state.position.server_uuid, source.history(), str(target))
+            try:
+                require(ledger.processed, ledger.stream_from, state.position.server_uuid, source.history(), str(target))
+            except BinlogLost as gap:
+                if context.wanted.on_gap is not OnGap.RESYNC:
+                    raise
+                LOG.warning("job_begins_anew", reason=gap.message)
+                state = _anew(context, source, session, server_uuid, sink, state)
+                ledger = Ledger(state, epoch, server_uuid, parallelism, lambda: SpillingHold(memory))
         _keep_small_tables_whole(ledger, source)
         stream, server_id = _open_stream(context, target, ledger, server_uuid, leases, wake.set)
         stack.callback(stream.close)
@@ -232,22 +242,42 @@ def _first_state(
     if missing:
         raise Unavailable(f"{missing[0]} vanished while the job started.")
     topics = context.spec.topics(names, ignore_case=_ignore_case(session))
-    source_options = context.spec.source
-    plan = make_plan(
-        [tables[name] for name in names],
-        topics,
-        estimates(session, names),
-        source_options.chunk_rows,
-        context.spec.pipeline.parallelism,
-    )
+    records = _planned(context, session, [tables[name] for name in names], topics)
+    _make_topics(context, topics, alive)
+    return first_records(executed, server_uuid, records)
+
+
+def _planned(
+    context: JobContext, session: Session, tables: list[Table], topics: dict[TableId, str]
+) -> list[TableRecord]:
+    """The tables as nobody has read them yet."""
+    names = [table.id for table in tables]
+    chunk_rows, parallelism = context.spec.source.chunk_rows, context.spec.pipeline.parallelism
+    plan = make_plan(tables, topics, estimates(session, names), chunk_rows, parallelism)
     for planned in plan.tables:
         if not planned.table.primary_key:
             raise InvalidJob(
                 f"{planned.table.id} has no primary key.", "Add one, or leave the table out.", "source.tables"
             )
-    _make_topics(context, topics, alive)
-    records = [TableRecord(p.table, p.topic, p.rows_estimate, p.chunk_rows) for p in plan.tables]
-    return first_records(executed, server_uuid, records)
+    return [TableRecord(p.table, p.topic, p.rows_estimate, p.chunk_rows) for p in plan.tables]
+
+
+def _anew(
+    context: JobContext,
+    source: MysqlSource,
+    session: Session,
+    server_uuid: str,
+    sink: UpsertSink,
+    state: StoredState,
+) -> StoredState:
+    """Has every table copied again, into the topics that it has; R first, the schemas after."""
+    executed = source.executed()
+    tables = read_tables(session, list(state.tables))
+    topics = {name: record.topic for name, record in state.tables.items()}
+    planned = _planned(context, session, list(tables.values()), topics)
+    anew, records = begin_anew(state, executed, server_uuid, {record.table.id: record for record in planned})
+    sink.commit(records)
+    return anew
 
 
 def _make_topics(context: JobContext, topics: dict[TableId, str], alive: Callable[[], None]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.adapters.alikafka.maker import AlikafkaTopics
 from shared.errors import Unavailable
-from shared.model.job import Desire, End, Outcome, Wanted
+from shared.model.job import Desire, End, OnGap, Outcome, Wanted
 from tests.unit.cli.fake_world import FakeWorld, failure, job, published, stored_state, table_record
 
 
@@ -88,6 +90,16 @@ def test_a_job_that_fails_again_is_exit_code_1(world: FakeWorld) -> None:
     world.on_sleep = lambda now: world.records.put(failure(world.records.wanted["orders"]))
     done = world.run("resume", "orders")
     assert (done.exit_code, "failed with BinlogLost" in done.stderr) == (1, True)
+
+
+def test_resume_says_what_to_do_about_a_gap_until_the_next_one(world: FakeWorld) -> None:
+    world.records.put(job(desire=Desire.PAUSED))
+    world.run("resume", "orders", "--on-gap", "resync")
+    assert world.records.wanted["orders"].on_gap is OnGap.RESYNC
+    world.records.put(replace(world.records.wanted["orders"], desire=Desire.PAUSED))
+    world.run("resume", "orders")
+    assert world.records.wanted["orders"].on_gap is OnGap.STOP
+    assert world.run("resume", "orders", "--on-gap", "guess").exit_code == 2
 
 
 def test_resuming_a_running_job_writes_nothing(world: FakeWorld) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.model.job import Desire, End, Outcome, Wanted, decode_registry, encode_outcome, encode_wanted
+from shared.model.job import Desire, End, OnGap, Outcome, Wanted, decode_registry, encode_outcome, encode_wanted
 from shared.model.shape import checked
 
 unhurried = settings(deadline=None, max_examples=100)
@@ -19,7 +19,16 @@ words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 numbers = st.integers(0, 2**62)
 records = st.one_of(
     st.builds(
-        Wanted, words, words, words, words, st.sampled_from(Desire), numbers, words, st.dictionaries(words, words)
+        Wanted,
+        words,
+        words,
+        words,
+        words,
+        st.sampled_from(Desire),
+        numbers,
+        words,
+        st.dictionaries(words, words),
+        st.sampled_from(OnGap),
     ),
     st.builds(Outcome, words, numbers, st.sampled_from(End), words, words, words),
 )

@@ -59,7 +59,7 @@ def test_what_the_server_never_had_stops_the_job(processed: str, found: History,
         judged(processed, found)
     assert f"has not executed {missing.replace('A', A).replace('B', B)}" in caught.value.message
     assert (f"another server than before: {B}, not {A}" in caught.value.message) == (found.server_uuid == B)
-    assert "submit it again" in caught.value.hint
+    assert "--on-gap resync" in caught.value.hint
 
 
 @pytest.mark.parametrize("coming", ["A:41-50", "A:41-90", None])

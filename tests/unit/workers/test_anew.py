@@ -1,0 +1,66 @@
+"""A job that begins anew: every table like a new one, over the topics that it has, with a sweep behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.machines.ledger import ChunkRecord, DoneMark, Ledger, MemoryHold, StoredState, encode_record
+from shared.model.chunk import ChunkId, KeyRange
+from shared.model.position import GtidSet
+from shared.model.schema import Table
+from tests.unit.machines.test_ledger import OTHER, TABLE, gtids, state, table_record
+from workers.binlog.anew import begin_anew
+
+NOW = GtidSet.parse("bbbbbbbb-0000-0000-0000-000000000001:1-3")
+CLAIMED = ChunkRecord(ChunkId(TABLE.id, 1), KeyRange((5,), None), "a", gtids(4))
+WAITS = ChunkRecord(ChunkId(TABLE.id, 0), KeyRange(None, (5,)))
+MARK = DoneMark(CLAIMED.chunk, "a", 7)
+
+
+def begun() -> tuple[StoredState, StoredState]:
+    """The new state, and what a later leader makes of the old records and the new ones."""
+    live = table_record(OTHER, chunks=3, split_done=True, released=3, rows=50, emptied=2, swept=2)
+    old = state(5, [table_record(chunks=2, split_at=(5,), released=0), live], [WAITS, CLAIMED])
+    old.done[MARK.chunk, MARK.attempt] = MARK
+    stored = StoredState()
+    written = (*old.tables.values(), *old.chunks.values(), MARK)
+    for record in [encode_record(each) for each in written]:
+        stored.fold(*record)
+    columns = replace(TABLE, columns=(*TABLE.columns, replace(TABLE.columns[0], name="more")))
+    new, records = begin_anew(old, NOW, "another", {TABLE.id: table_record(columns)})
+    for record in records:
+        stored.fold(*record)
+    return new, stored
+
+
+def test_what_is_stored_is_what_goes_on() -> None:
+    new, stored = begun()
+    assert stored == new
+    assert new.position is not None
+    assert (new.position.processed, new.position.server_uuid, new.position.epoch) == (NOW, "another", 3)
+
+
+def test_tables_are_copied_again_with_their_present_columns_and_swept_afterwards() -> None:
+    new, _ = begun()
+    ledger = Ledger(new, 4, "another", 2, MemoryHold)
+    assert (ledger.processed, ledger.stream_from, dict(ledger.waiting)) == (NOW, NOW, {})
+    assert list(ledger.held_chunks()) == []
+    assert ledger.next_to_split() == TABLE.id
+    record = ledger.tables[TABLE.id]
+    assert (record.chunks, record.released, record.rows, record.emptied, record.swept) == (0, 0, 0, 1, 0)
+    assert [column.name for column in schema_of(record.table)] == ["id", "more"]
+    assert not ledger.snapshot_done
+
+
+def test_a_table_that_is_gone_is_only_swept() -> None:
+    new, _ = begun()
+    ledger = Ledger(new, 4, "another", 2, MemoryHold)
+    record = ledger.tables[OTHER.id]
+    assert (record.live, record.rows, record.emptied, record.swept) == (True, 0, 3, 2)
+    due = ledger.next_to_sweep()
+    assert due is not None
+    assert due.table.id == OTHER.id
+
+
+def schema_of(table: Table) -> list:
+    return list(table.columns)

@@ -1,0 +1,44 @@
+"""A job begins anew over topics that have rows, when changes are lost that nobody can bring back. Pure: the stored state and what
+the server has now in, the state to store out.
+
+Every table is copied again like a new one, from a position that the server has now. What the topics have besides, rows that were
+deleted unseen, goes when the table is live: it counts as emptied, and so its topic is swept (DESIGN rule 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from shared.machines.ledger import PositionRecord, Record, StoredState, TableRecord, encode_record
+from shared.machines.ledger.records import chunk_key_bytes, done_key_bytes
+from shared.model.position import GtidSet
+from shared.model.schema import TableId
+
+
+def begin_anew(
+    state: StoredState, executed: GtidSet, server_uuid: str, planned: Mapping[TableId, TableRecord]
+) -> tuple[StoredState, list[Record]]:
+    """The new state, and the records that make it of the old one; they belong into one transaction.
+
+    Args:
+        state: the fold of the state topic; its leader and all its readers are fenced.
+        executed: what the server had executed before its tables were looked at: the new R.
+        server_uuid: the server.
+        planned: the tables as they are now, with what they are split by; those that are gone are missing.
+    """
+    epoch = 0 if state.position is None else state.position.epoch
+    position = PositionRecord(executed, epoch, server_uuid)
+    tables = {name: _again(record, planned.get(name)) for name, record in state.tables.items()}
+    records: list[Record] = [(chunk_key_bytes(chunk), None) for chunk in state.chunks]
+    records += [(done_key_bytes(chunk, attempt), None) for chunk, attempt in state.done]
+    records += [encode_record(record) for record in tables.values()]
+    records.append(encode_record(position))
+    return StoredState(position, tables, topics=dict(state.topics)), records
+
+
+def _again(known: TableRecord, planned: TableRecord | None) -> TableRecord:
+    """The table as one that nobody has read; one that is gone has nothing to read."""
+    if planned is None:
+        return replace(known, chunks=0, split_at=None, split_done=True, released=0, rows=0, emptied=known.emptied + 1)
+    return replace(planned, topic=known.topic, emptied=known.emptied + 1, swept=known.swept)
