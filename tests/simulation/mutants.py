@@ -159,6 +159,5 @@ MUTANTS: dict[str, tuple[Rules, bool]] = {
     "8: nothing is skipped": (Rules(ledger=ForgetsWhatRCovers), False),
     "10: tombstones by an earlier read": (Rules(absence_read_early=True), True),
     "10: no sweep of an emptied table": (Rules(ledger=NeverSweeps), True),
-    "10: one sweep for what came later": (Rules(ledger=SweepsForLaterToo), True),
     "12: transactions in halves": (Rules(leader_sink=CommitsInHalves), True),
 }

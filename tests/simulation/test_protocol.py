@@ -13,7 +13,7 @@ from shared.adapters.memory.mysql import key_bytes
 from shared.errors import Bug, Unavailable
 from tests.simulation.checkers import check, converged
 from tests.simulation.faults import NO_FAULTS, Faults
-from tests.simulation.mutants import MUTANTS, Rules
+from tests.simulation.mutants import MUTANTS, Rules, SweepsForLaterToo
 from tests.simulation.ports import Reader
 from tests.simulation.world import TABLES, Actor, World, rows, run, simulate
 
@@ -97,6 +97,11 @@ def test_a_leader_without_one_rule_is_caught(name: str) -> None:
     rules, in_peace = MUTANTS[name]
     faults = Faults(**{**(NO_FAULTS if in_peace else Faults()).__dict__, "rules": rules})
     assert caught(faults), f"{name}: no violation found in {MUTANT_SEEDS} seeds"
+
+
+def test_a_sweep_that_counts_for_later_statements_is_caught() -> None:
+    # It takes a statement in the midst of a sweep, so they are made frequent.
+    assert caught(Faults(truncate=0.06, rules=Rules(ledger=SweepsForLaterToo)))
 
 
 def test_the_shipped_rules_are_the_default() -> None:
