@@ -159,6 +159,7 @@ class Mend(StrEnum):
     WAIT = "nothing: headrace tries again by itself"
     RESUME = "mend the cause, then `scheduler resume`"
     RESYNC = "`scheduler resume --on-gap resync`"
+    COPY = "`scheduler resume --resync`, if its columns can be copied"
     ANEW = "`scheduler cancel --delete-topics`, then submit again"
     REPORT = "report it, then `scheduler resume`"
 
@@ -188,7 +189,7 @@ POLICIES: Mapping[type[HeadraceError], Policy] = {
     NotFollowing: Policy(False, Mend.RESUME, 2),
     UnsupportedType: Policy(False, Mend.RESUME, 2),
     UnsupportedEvent: Policy(False, Mend.ANEW, 1),
-    SchemaChanged: Policy(False, Mend.ANEW, 1),
+    SchemaChanged: Policy(False, Mend.COPY, 1),
     BinlogLost: Policy(False, Mend.RESYNC, 1),
     TopicChanged: Policy(False, Mend.ANEW, 1),
     Bug: Policy(False, Mend.REPORT, 1),

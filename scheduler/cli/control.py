@@ -60,19 +60,30 @@ def pause(access: Access, job: str) -> int:
     help="When MySQL has lost changes that the job has not read: stop, or resync, which copies every table again into "
     "its topic, and then removes what is gone.",
 )
+@click.option(
+    "--resync",
+    is_flag=True,
+    help="Copy every table again into its topic, with its present columns, and then remove what is gone.",
+)
 @click.pass_obj
-def resume(access: Access, job: str, on_gap: str) -> int:
+def resume(access: Access, job: str, on_gap: str, resync: bool) -> int:
     """Let JOB go on: after a pause, or after a failure that you have mended.
 
-    A job that has failed with BinlogLost goes on with --on-gap resync. Its topics stay, and readers go on.
+    A job that has failed with BinlogLost goes on with --on-gap resync, and one whose tables have changed with --resync.
+    Its topics stay, and readers go on.
     """
     output = Output(json=False)
     with access.jobs() as jobs:
         wanted = alive(jobs, job)
         if wanted.desire is Desire.RUNNING and jobs.outcome(wanted) is None:
+            if resync:
+                raise InvalidJob(
+                    f"Job {job} runs.", f"scheduler pause {job}, then resume it with --resync.", "--resync"
+                )
             output.show(f"Job {job} runs already.")
             return Exit.OK
-        wanted = _wish(jobs, replace(wanted, on_gap=OnGap(on_gap)), Desire.RUNNING)
+        anew = wanted.revision + 1 if resync else wanted.resync
+        wanted = _wish(jobs, replace(wanted, on_gap=OnGap(on_gap), resync=anew), Desire.RUNNING)
         if not awaited(access, jobs, _Back(access, jobs, wanted), output):
             output.show(f"Job {job} shall run, and nobody leads it after {EFFECT_SECONDS:.0f} s.")
             output.note(NO_WORKER)

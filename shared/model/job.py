@@ -45,6 +45,7 @@ class Wanted:
     `id` is new with each submission, so that a job that is submitted again after a cancel starts from nothing.
     `revision` grows with every change of `desire`. `throttle` holds what `scheduler throttle` has changed: options of
     `source.throttle` and their texts. `on_gap` is as the last `resume` said.
+    `resync` is the revision in which all tables were last wanted anew, 0 for never.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Wanted:
     submitted_at: str
     throttle: Mapping[str, str] = field(default_factory=dict)
     on_gap: OnGap = OnGap.STOP
+    resync: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ def encode_wanted(wanted: Wanted) -> tuple[bytes, bytes]:
         body["throttle"] = dict(wanted.throttle)
     if wanted.on_gap is not OnGap.STOP:
         body["on_gap"] = wanted.on_gap
+    if wanted.resync:
+        body["resync"] = wanted.resync
     return orjson.dumps(["job", wanted.name]), orjson.dumps({"v": 1, **body})
 
 

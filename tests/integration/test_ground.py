@@ -188,7 +188,7 @@ BULK_ROWS = 300_000
 LEADER_MIB_MAX = 250
 
 
-def test_a_transaction_of_any_size_and_a_row_that_is_too_large(cluster, mysql_server, mysql_database) -> None:
+def test_a_transaction_of_any_size_and_a_row_that_is_too_large(request, cluster, mysql_server, mysql_database) -> None:
     execute(
         mysql_server,
         "CREATE TABLE bulk (id INT PRIMARY KEY, v VARCHAR(100));\nCREATE TABLE wide (id VARCHAR(50) PRIMARY KEY, v LONGTEXT);\n"
@@ -223,6 +223,10 @@ def test_a_transaction_of_any_size_and_a_row_that_is_too_large(cluster, mysql_se
     assert f"--entity-name {wide} --add-config max.message.bytes" in error["hint"]
     assert set(fold(read_topic(cluster.bootstrap, wide))) == {b'{"id":"before"}'}, "half a transaction"
     set_message_bytes(cluster, wide, 3_000_000)
+    # What MySQL lets a client send does not bound what it sends: rows that are larger than its packets arrive.
+    packet = ask(mysql_server, "SELECT @@GLOBAL.max_allowed_packet")
+    execute(mysql_server, "SET GLOBAL max_allowed_packet = 1048576")
+    request.addfinalizer(lambda: execute(mysql_server, f"SET GLOBAL max_allowed_packet = {packet}"))
     resume(cluster, "large")
     cluster.wait("the row is there", lambda: len(fold(read_topic(cluster.bootstrap, wide))) == 3, 60)
 

@@ -1,5 +1,5 @@
-"""A job begins anew over topics that have rows, when changes are lost that nobody can bring back. Pure: the stored state and what
-the server has now in, the state to store out.
+"""A job begins anew over topics that have rows, when changes are lost that nobody can bring back, or somebody wants it. Pure: the
+stored state and what the server has now in, the state to store out.
 
 Every table is copied again like a new one, from a position that the server has now. What the topics have besides, rows that were
 deleted unseen, goes when the table is live: it counts as emptied, and so its topic is swept (DESIGN rule 10).
@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from shared.machines.ledger import PositionRecord, Record, StoredState, TableRecord, encode_record
+from shared.machines.ledger import PositionRecord, Record, ResyncRecord, StoredState, TableRecord, encode_record
 from shared.machines.ledger.records import chunk_key_bytes, done_key_bytes
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
 
 
 def begin_anew(
-    state: StoredState, executed: GtidSet, server_uuid: str, planned: Mapping[TableId, TableRecord]
+    state: StoredState, executed: GtidSet, server_uuid: str, planned: Mapping[TableId, TableRecord], wish: int = 0
 ) -> tuple[StoredState, list[Record]]:
     """The new state, and the records that make it of the old one; they belong into one transaction.
 
@@ -26,6 +26,7 @@ def begin_anew(
         executed: what the server had executed before its tables were looked at: the new R.
         server_uuid: the server.
         planned: the tables as they are now, with what they are split by; those that are gone are missing.
+        wish: the revision of the wish for it, 0 where it is for a gap's sake.
     """
     epoch = 0 if state.position is None else state.position.epoch
     position = PositionRecord(executed, epoch, server_uuid)
@@ -34,7 +35,9 @@ def begin_anew(
     records += [(done_key_bytes(chunk, attempt), None) for chunk, attempt in state.done]
     records += [encode_record(record) for record in tables.values()]
     records.append(encode_record(position))
-    return StoredState(position, tables, topics=dict(state.topics)), records
+    if wish:
+        records.append(encode_record(ResyncRecord(wish)))
+    return StoredState(position, tables, topics=dict(state.topics), resynced=wish or state.resynced), records
 
 
 def _again(known: TableRecord, planned: TableRecord | None) -> TableRecord:

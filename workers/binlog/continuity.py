@@ -78,7 +78,7 @@ def require_new(gtids: GtidSet, processed: GtidSet, reached: Coordinates) -> Non
         raise BinlogLost(
             f"The binlog has {named(gtids.intersection(processed))} a second time behind {reached}: the server's GTIDs "
             "began anew.",
-            _ANEW,
+            "To copy its tables again into the same topics: scheduler resume JOB --resync.",
         )
 
 

@@ -204,7 +204,7 @@ class Leader:
     def _statement(self, event: Statement) -> None:
         verdict = judge(event.database, event.sql, self.ledger.tables)
         place = Coordinates(self.reached.file, event.end_position or self.reached.offset)
-        hint = "Cancel the job and submit it again: its tables are then read anew with their present columns."
+        hint = "To copy its tables again with their present columns: scheduler resume JOB --resync."
         copied = [table for table in verdict.dropped if not self.ledger.tables[table].live]
         stop = f"DROP reached {copied[0]} while it was copied" if copied else verdict.stop
         if stop:

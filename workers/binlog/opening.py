@@ -120,16 +120,13 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
         epoch = 1 if state.position is None else state.position.epoch + 1
         memory = context.settings.hold_memory_mb * 1024 * 1024
         parallelism = context.spec.pipeline.parallelism
-        ledger = Ledger(state, epoch, server_uuid, parallelism, lambda: SpillingHold(memory), fresh=fresh)
-        if state.position is not None:
-            try:
-                require(ledger.processed, ledger.stream_from, state.position.server_uuid, source.history(), str(target))
-            except BinlogLost as gap:
-                if context.wanted.on_gap is not OnGap.RESYNC:
-                    raise
-                LOG.warning("job_begins_anew", reason=gap.message)
-                state = _anew(context, source, session, server_uuid, sink, state)
-                ledger = Ledger(state, epoch, server_uuid, parallelism, lambda: SpillingHold(memory))
+        make_ledger = partial(
+            Ledger, epoch=epoch, server_uuid=server_uuid, parallelism=parallelism, new_hold=lambda: SpillingHold(memory)
+        )
+        ledger = make_ledger(state, fresh=fresh)
+        if reason := _why_anew(context, state, ledger, source, str(target)):
+            LOG.warning("job_begins_anew", reason=reason)
+            ledger = make_ledger(_anew(context, source, session, server_uuid, sink, state))
         _keep_small_tables_whole(ledger, source)
         stream, server_id = _open_stream(context, target, ledger, server_uuid, leases, wake.set)
         stack.callback(stream.close)
@@ -262,6 +259,25 @@ def _planned(
     return [TableRecord(p.table, p.topic, p.rows_estimate, p.chunk_rows) for p in plan.tables]
 
 
+def _why_anew(context: JobContext, state: StoredState, ledger: Ledger, source: MysqlSource, at: str) -> str:
+    """Why all tables must be copied again; empty to go on from where the job stands.
+
+    Raises:
+        BinlogLost: it cannot go on, and nobody said that it may begin anew.
+    """
+    if state.position is None:
+        return ""
+    if context.wanted.resync > state.resynced:
+        return "scheduler resume --resync"
+    try:
+        require(ledger.processed, ledger.stream_from, state.position.server_uuid, source.history(), at)
+    except BinlogLost as gap:
+        if context.wanted.on_gap is not OnGap.RESYNC:
+            raise
+        return gap.message
+    return ""
+
+
 def _anew(
     context: JobContext,
     source: MysqlSource,
@@ -275,7 +291,9 @@ def _anew(
     tables = read_tables(session, list(state.tables))
     topics = {name: record.topic for name, record in state.tables.items()}
     planned = _planned(context, session, list(tables.values()), topics)
-    anew, records = begin_anew(state, executed, server_uuid, {record.table.id: record for record in planned})
+    anew, records = begin_anew(
+        state, executed, server_uuid, {record.table.id: record for record in planned}, context.wanted.resync
+    )
     sink.commit(records)
     return anew
 

@@ -211,5 +211,5 @@ def _named(error: HeadraceError) -> HeadraceError:
         )
     return BinlogLost(
         text,
-        "Raise binlog_expire_logs_seconds on the server; then cancel the job and submit it again to read its tables anew.",
+        "Raise binlog_expire_logs_seconds on the server; then scheduler resume JOB --on-gap resync copies its tables again.",
     )

@@ -5,6 +5,7 @@
     ["table", database, table]        schema, topic, how far it is split, rows and chunks done
     ["chunk", database, table, n]     bounds, and of a claimed chunk its attempt and where its hold began
     ["topic", name]                   what the topic is known by, and its partitions, as of when the job began
+    ["resync"]                        for which wish all tables were begun anew
     ["done", database, table, n, id]  written by the attempt itself in the transaction of its rows
 
 A table whose chunks are all released has no chunk records any more: tombstones follow them.
@@ -95,9 +96,16 @@ class TopicRecord:
     placing: Placing
 
 
+@dataclass(frozen=True, slots=True)
+class ResyncRecord:
+    """All tables were begun anew for the wish of this revision (`shared.model.job.Wanted.resync`)."""
+
+    revision: int
+
+
 #: Key and value of a state message; value None is a tombstone.
 Record: TypeAlias = tuple[bytes, bytes | None]
-_StateRecord: TypeAlias = PositionRecord | TableRecord | ChunkRecord | DoneMark | TopicRecord
+_StateRecord: TypeAlias = PositionRecord | TableRecord | ChunkRecord | DoneMark | TopicRecord | ResyncRecord
 
 
 @dataclass(slots=True)
@@ -109,6 +117,7 @@ class StoredState:
     chunks: dict[ChunkId, ChunkRecord] = field(default_factory=dict)
     done: dict[tuple[ChunkId, str], DoneMark] = field(default_factory=dict)
     topics: dict[str, Placing] = field(default_factory=dict)
+    resynced: int = 0
 
     def fold(self, key: bytes, value: bytes | None) -> None:
         """Takes one committed record.
@@ -129,6 +138,8 @@ class StoredState:
                 self.done[record.chunk, record.attempt] = record
             case TopicRecord():
                 self.topics[record.topic] = record.placing
+            case ResyncRecord():
+                self.resynced = record.revision
             case None:
                 self._forget(orjson.loads(key))
 
@@ -165,6 +176,8 @@ def encode_record(record: _StateRecord) -> tuple[bytes, bytes]:
             return orjson.dumps(["table", *record.table.id]), orjson.dumps(_table_body(record))
         case ChunkRecord():
             return chunk_key_bytes(record.chunk), orjson.dumps(_chunk_body(record))
+        case ResyncRecord(revision):
+            return orjson.dumps(["resync"]), orjson.dumps({"revision": revision})
         case TopicRecord(topic, placing):
             return orjson.dumps(["topic", topic]), orjson.dumps(placing._asdict())
         case DoneMark(chunk, attempt, rows):
@@ -229,6 +242,8 @@ def _decode(key: list[Any], body: dict[str, Any]) -> _StateRecord:
             return ChunkRecord(chunk, bounds, body.get("attempt"), since, body.get("released", False))
         case ["topic", str(topic)]:
             return TopicRecord(topic, Placing(body["id"], body["partitions"]))
+        case ["resync"]:
+            return ResyncRecord(body["revision"])
         case ["done", str(database), str(table), int(number), str(attempt)]:
             return DoneMark(ChunkId(TableId(database, table), number), attempt, body["rows"])
     raise ValueError(f"not a state record: key {key!r}")

@@ -102,6 +102,17 @@ def test_resume_says_what_to_do_about_a_gap_until_the_next_one(world: FakeWorld)
     assert world.run("resume", "orders", "--on-gap", "guess").exit_code == 2
 
 
+def test_resume_wants_all_tables_anew_once(world: FakeWorld) -> None:
+    world.records.put(job(desire=Desire.PAUSED, revision=4))
+    world.run("resume", "orders", "--resync")
+    assert world.records.wanted["orders"].resync == world.records.wanted["orders"].revision == 5
+    done = world.run("resume", "orders", "--resync")
+    assert (done.exit_code, "pause orders" in done.stderr) == (2, True)
+    world.records.put(replace(world.records.wanted["orders"], desire=Desire.PAUSED))
+    world.run("resume", "orders")
+    assert world.records.wanted["orders"].resync == 5
+
+
 def test_resuming_a_running_job_writes_nothing(world: FakeWorld) -> None:
     assert world.run("resume", "orders").stdout == "Job orders runs already.\n"
     assert written(world) == []

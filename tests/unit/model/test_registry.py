@@ -29,6 +29,7 @@ records = st.one_of(
         words,
         st.dictionaries(words, words),
         st.sampled_from(OnGap),
+        numbers,
     ),
     st.builds(Outcome, words, numbers, st.sampled_from(End), words, words, words),
 )

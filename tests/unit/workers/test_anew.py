@@ -62,5 +62,17 @@ def test_a_table_that_is_gone_is_only_swept() -> None:
     assert due.table.id == OTHER.id
 
 
+def test_a_wish_is_done_once() -> None:
+    old = state(5, [table_record()])
+    new, records = begin_anew(old, NOW, "server", {}, wish=7)
+    stored = StoredState()
+    for record in records:
+        stored.fold(*record)
+    assert (new.resynced, stored.resynced) == (7, 7)
+    again, records = begin_anew(new, NOW, "server", {})
+    assert again.resynced == 7
+    assert b'["resync"]' not in dict(records)
+
+
 def schema_of(table: Table) -> list:
     return list(table.columns)
