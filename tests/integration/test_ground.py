@@ -88,7 +88,7 @@ def test_a_job_follows_a_failover_and_stops_where_transactions_are_missing(
     ):
         stream_of(mysql_server, new_uuid)
     worker = cluster.binlog_worker()
-    cluster.snapshot_worker(1)
+    reader = cluster.snapshot_worker(1)
     cluster.submit(job(table), "moves")
     cluster.wait("the job streams", lambda: streaming(cluster, "moves"))
     execute(mysql_server, f"UPDATE {table} SET v = 1 WHERE id = 1")
@@ -154,6 +154,8 @@ def test_a_job_follows_a_failover_and_stops_where_transactions_are_missing(
 
     # What is lost is lost: the tables are copied again into the topics that they have, and what is gone goes.
     assert b'"id":3' in b"".join(before)
+    reader.stop()
+    cluster.snapshot_worker(1, HEADRACE_VAR_PORT=str(successor.port))
     done = cluster.cli("resume", "moves", "--on-gap", "resync")
     assert done.returncode == 0, done.stdout + done.stderr
     eventually_holds(cluster, table, rows_of(successor, table))

@@ -27,7 +27,15 @@ from shared.codec import Codec
 from shared.errors import BinlogLost, HeadraceError, InvalidJob, SinkRefused, Superseded, Unavailable
 from shared.job.spec import JobSpec
 from shared.job.throttling import in_force
-from shared.machines.ledger import SMALL_TABLE_ROWS, Ledger, StoredState, TableRecord, TopicRecord, encode_record
+from shared.machines.ledger import (
+    SMALL_TABLE_ROWS,
+    Ledger,
+    Record,
+    StoredState,
+    TableRecord,
+    TopicRecord,
+    encode_record,
+)
 from shared.model.job import OnGap, Wanted, leader_transactional_id, state_topic
 from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId
@@ -116,14 +124,14 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
             state = _first_state(context, source, session, server_uuid, partial(_still_ours, context, leases))
         # Kafka would say so only when a transaction is committed, and not of which topic.
         require_rights(context.sink_config, {record.topic: DATA_RIGHTS for record in state.tables.values()})
-        topics = _watch_topics(context, sink, state)
+        topics = _watch_topics(context, sink, state, _records_of(state) if fresh else [])
         epoch = 1 if state.position is None else state.position.epoch + 1
         memory = context.settings.hold_memory_mb * 1024 * 1024
         parallelism = context.spec.pipeline.parallelism
         make_ledger = partial(
             Ledger, epoch=epoch, server_uuid=server_uuid, parallelism=parallelism, new_hold=lambda: SpillingHold(memory)
         )
-        ledger = make_ledger(state, fresh=fresh)
+        ledger = make_ledger(state)
         if reason := _why_anew(context, state, ledger, source, str(target)):
             LOG.warning("job_begins_anew", reason=reason)
             ledger = make_ledger(_anew(context, source, session, server_uuid, sink, state))
@@ -310,8 +318,23 @@ def _make_topics(context: JobContext, topics: dict[TableId, str], alive: Callabl
     cluster.ensure(wanted_topics(context.spec, topics.values()), alive)
 
 
-def _watch_topics(context: JobContext, sink: UpsertSink, state: StoredState) -> Mapping[str, Placing]:
+def _records_of(state: StoredState) -> list[Record]:
+    """A first state, as it is stored before any row is written: a leader that dies in its first transaction leaves topics that
+    are not empty, and its successor must know that they are the job's.
+    """
+    records: list[Record] = [encode_record(record) for record in state.tables.values()]
+    if state.position is not None:
+        records.append(encode_record(state.position))
+    return records
+
+
+def _watch_topics(
+    context: JobContext, sink: UpsertSink, state: StoredState, first: list[Record]
+) -> Mapping[str, Placing]:
     """What the job's topics were when it began to fill them. From now on nothing is committed to others.
+
+    Args:
+        first: what else must be stored before rows are.
 
     Raises:
         TopicChanged: one of them is another by now.
@@ -321,7 +344,7 @@ def _watch_topics(context: JobContext, sink: UpsertSink, state: StoredState) -> 
     new = watch.first(names - state.topics.keys())
     known = {topic: placing for topic, placing in state.topics.items() if topic in names} | new
     watch.require(known)
-    sink.commit([encode_record(TopicRecord(topic, placing)) for topic, placing in new.items()])
+    sink.commit([*(encode_record(TopicRecord(topic, placing)) for topic, placing in new.items()), *first])
     sink.guard = lambda topics: watch.require({topic: known[topic] for topic in topics})
     return known
 

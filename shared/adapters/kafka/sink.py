@@ -132,7 +132,7 @@ class UpsertSink:
         self._topics.add(topic)
         self._unpolled += len(changes)
         if self._unpolled >= _POLL_EVERY:
-            self._producer.poll(0)
+            self._served(lambda: self._producer.poll(0))
             self._unpolled = 0
 
     def commit(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
@@ -182,26 +182,44 @@ class UpsertSink:
         not arrive, it may know why.
         """
         while topics:
-            left = self._producer.flush(_LOOK_SECONDS)
+            left = self._served(lambda: self._producer.flush(_LOOK_SECONDS))
             self.guard(topics)
             if not left:
                 return
 
     def _why_not(self, error: KafkaError, topic: str) -> HeadraceError:
         """Why a message was not taken; the transaction may have failed before, for the sake of another one."""
-        if error.code() == KafkaError._STATE:
-            try:
-                self._producer.commit_transaction(_REASON_SECONDS)  # it cannot: it says why
-            except KafkaException as reason:
-                return self._why(reason.args[0])
+        if error.code() in (KafkaError._STATE, KafkaError._FATAL):
+            return self._reason() or translate(error, f"writing to topic {topic}")
         return translate(error, f"writing to topic {topic}", f"Write on topic {topic}")
+
+    def _served(self, serve: Callable[[], int]) -> int:
+        """Has the client tell what has happened. A client that is fenced raises that from whatever is called next; and when it has a
+        report to call back with in the same turn, Python finds the exception set there, and makes a SystemError of it.
+        """
+        try:
+            return serve()
+        except (KafkaException, SystemError) as error:
+            fatal = error if isinstance(error, KafkaException) else error.__cause__
+            if not isinstance(fatal, KafkaException):
+                raise
+            raise translate(fatal.args[0], f"writing by producer {self.transactional_id}") from None
+
+    def _reason(self) -> HeadraceError | None:
+        """Why the transaction has failed, of which the client has said so: a commit does nothing then, and says why."""
+        try:
+            self._producer.commit_transaction(_REASON_SECONDS)
+        except KafkaException as reason:
+            return self._why(reason.args[0])
+        return None
 
     def _why(self, error: KafkaError) -> HeadraceError:
         """Why the commit failed. What is wrong with a message is told to that message, for which nobody waits."""
         found = translate(error, f"committing the transaction of {self.transactional_id}")
         if isinstance(found, Superseded):
             return found
-        self._producer.poll(0)
+        with suppress(KafkaException, SystemError):
+            self._producer.poll(0)
         known = self._undelivered.cause()
         if known is None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             known = self._undelivered.suspect()
@@ -240,14 +258,14 @@ class UpsertSink:
                 raise too_large_for_us(topic, *change_at(data, lengths, done))
             if code != KafkaError._QUEUE_FULL:
                 raise KafkaException(KafkaError(code))
-            self._producer.poll(0.1)
+            self._served(lambda: self._producer.poll(0.1))
             waited = waited + 0.1 if done == before else 0.0
         raise _no_room(topic)
 
     def _wait_for_room(self, topic: str, key: bytes, value: bytes | None) -> None:
         waited = 0.0
         while waited < _FULL_BUFFER_SECONDS:
-            self._producer.poll(0.1)
+            self._served(lambda: self._producer.poll(0.1))
             try:
                 self._producer.produce(topic, value, key)
             except BufferError:
