@@ -28,7 +28,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.ports import STATE, ApartSink, Fencer, Gauge, Hints, Post, Reader, SlowLog, SlowStream, Source
 from workers.binlog.leader import Leader
 from workers.binlog.ports import Policy, Ports
-from workers.binlog.takeover import first_records, take_over
+from workers.binlog.takeover import first_records, records_of, take_over
 from workers.snapshot.attempt import attempt_reading
 
 #: Tables and their rows: two that are split into three chunks, and small ones that are read together.
@@ -182,7 +182,8 @@ class World:
         if state.position is None:
             records = [TableRecord(table, table.id.table, rows(table), 3) for table in TABLES]
             state = first_records(self.mysql.executed(), "server", records)
-            ledger = rules.ledger(state, 1, "server", self.parallelism, self.new_hold, fresh=True)
+            sink.commit(records_of(state))
+            ledger = rules.ledger(state, 1, "server", self.parallelism, self.new_hold)
         else:
             self.takeovers += 1
             ledger = rules.ledger(state, state.position.epoch + 1, "server", self.parallelism, self.new_hold)

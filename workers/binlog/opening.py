@@ -48,7 +48,7 @@ from workers.binlog.continuity import require
 from workers.binlog.fencer import ThreadedFencer
 from workers.binlog.gauge import MysqlGauge
 from workers.binlog.source import MysqlSource
-from workers.binlog.takeover import first_records, take_over
+from workers.binlog.takeover import first_records, records_of, take_over
 
 LOG = logs.get("headrace.binlog")
 
@@ -124,7 +124,7 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
             state = _first_state(context, source, session, server_uuid, partial(_still_ours, context, leases))
         # Kafka would say so only when a transaction is committed, and not of which topic.
         require_rights(context.sink_config, {record.topic: DATA_RIGHTS for record in state.tables.values()})
-        topics = _watch_topics(context, sink, state, _records_of(state) if fresh else [])
+        topics = _watch_topics(context, sink, state, records_of(state) if fresh else [])
         epoch = 1 if state.position is None else state.position.epoch + 1
         memory = context.settings.hold_memory_mb * 1024 * 1024
         parallelism = context.spec.pipeline.parallelism
@@ -316,16 +316,6 @@ def _make_topics(context: JobContext, topics: dict[TableId, str], alive: Callabl
             "Cancel the job with --delete-topics and submit it again; the state topic must never be deleted by hand.",
         )
     cluster.ensure(wanted_topics(context.spec, topics.values()), alive)
-
-
-def _records_of(state: StoredState) -> list[Record]:
-    """A first state, as it is stored before any row is written: a leader that dies in its first transaction leaves topics that
-    are not empty, and its successor must know that they are the job's.
-    """
-    records: list[Record] = [encode_record(record) for record in state.tables.values()]
-    if state.position is not None:
-        records.append(encode_record(state.position))
-    return records
 
 
 def _watch_topics(

@@ -14,7 +14,15 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from shared.errors import NeedsOperator, Unavailable
-from shared.machines.ledger import ChunkRecord, PositionRecord, Record, StoredState, TableRecord, decode_record
+from shared.machines.ledger import (
+    ChunkRecord,
+    PositionRecord,
+    Record,
+    StoredState,
+    TableRecord,
+    decode_record,
+    encode_record,
+)
 from shared.model.position import GtidSet
 
 #: Polls that bring nothing before a takeover starts over; a poll of the real log waits 0.1 s.
@@ -110,3 +118,13 @@ def understood() -> Iterator[None]:
 def first_records(executed: GtidSet, server_uuid: str, tables: Iterable[TableRecord]) -> StoredState:
     """The state of a job that nobody has led yet: R is what the server had executed before anything was read."""
     return StoredState(PositionRecord(executed, 0, server_uuid), {record.table.id: record for record in tables})
+
+
+def records_of(state: StoredState) -> list[Record]:
+    """A first state, as it is committed before any row is written: a leader that dies in its first transaction of rows leaves
+    topics that are not empty, and its successor must know that they are the job's.
+    """
+    records: list[Record] = [encode_record(record) for record in state.tables.values()]
+    if state.position is not None:
+        records.append(encode_record(state.position))
+    return records

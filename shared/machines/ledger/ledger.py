@@ -40,7 +40,6 @@ class Ledger:
         server_uuid: the server that the stream comes from.
         parallelism: how many attempts may read at a time.
         new_hold: makes the store for one chunk's held events.
-        fresh: nobody has led the job yet, so that even its first tables and position must still be stored.
     """
 
     def __init__(
@@ -50,8 +49,6 @@ class Ledger:
         server_uuid: str,
         parallelism: int,
         new_hold: Callable[[], Hold],
-        *,
-        fresh: bool = False,
     ) -> None:
         if state.position is None:
             raise Bug("The ledger was opened without a position.")
@@ -72,9 +69,6 @@ class Ledger:
         self._grants: list[Grant] = []
         for record in state.chunks.values():
             self._restore(record, state)
-        if fresh:
-            for table in state.tables.values():
-                self._put(table)
         self._stored: tuple[GtidSet, int] | None = None
         self.stream_from = self._resume_position()
         self._to_replay = self.processed.minus(self.stream_from)

@@ -37,6 +37,7 @@ from shared.model.change import Change, ChunkKey
 from shared.model.chunk import ChunkId, KeyRange
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import Column, Table, TableId
+from workers.binlog.takeover import first_records, records_of
 
 UUID = "aaaaaaaa-0000-0000-0000-000000000001"
 TABLE = Table(TableId("d", "t"), (Column("id", "bigint", "bigint", nullable=False),), ("id",))
@@ -64,7 +65,7 @@ def state(processed: int = 5, records: Iterable[TableRecord] = (), chunks: Itera
 def fresh(parallelism: int = 2, tables: Iterable[Table] = (TABLE,)) -> Ledger:
     """A job that nobody has led yet, at transaction 5, with its tables not yet split."""
     records = [table_record(table) for table in tables]
-    return Ledger(state(records=records), 1, "server", parallelism, MemoryHold, fresh=True)
+    return Ledger(state(records=records), 1, "server", parallelism, MemoryHold)
 
 
 def split(parallelism: int = 2, *bounds: int) -> Ledger:
@@ -652,9 +653,12 @@ def test_a_table_goes_on_being_split_where_its_records_stand() -> None:
 # Durability.
 
 
-def test_a_fresh_job_stores_its_tables_and_its_position() -> None:
+def test_a_job_that_nobody_has_led_is_stored_whole_before_its_first_tenure_stores_its_own() -> None:
+    first = first_records(gtids(5), "server", [table_record()])
+    stored = [decode_record(key, value) for key, value in records_of(first)]
+    assert stored == [table_record(), PositionRecord(gtids(5), 0, "server")]
     records = [decode_record(key, value) for key, value in fresh().checkpoint()]
-    assert records == [table_record(), PositionRecord(gtids(5), 1, "server")]
+    assert records == [PositionRecord(gtids(5), 1, "server")]
 
 
 def test_the_position_is_the_last_record_of_a_checkpoint() -> None:
