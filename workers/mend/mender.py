@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,7 +60,7 @@ class Mender:
         Raises:
             HeadraceError: it could not be done; what was written before is right, and stays.
         """
-        for keys in _regrouped(batches):
+        for keys in regrouped(batches):
             self.range(_WHOLE, KeysReader(rows, keys, gone_is_empty=gone_is_empty))
 
     def range(self, bounds: KeyRange, reader: Reader) -> None:
@@ -86,7 +86,8 @@ class Mender:
             time.sleep(_PAUSE_SECONDS)
 
 
-def _regrouped(batches: Iterable[Sequence[bytes]]) -> Iterable[list[bytes]]:
+def regrouped(batches: Iterable[Sequence[bytes]]) -> Iterator[list[bytes]]:
+    """The same keys, as many at a time as one attempt takes."""
     group: list[bytes] = []
     for batch in batches:
         group.extend(batch)

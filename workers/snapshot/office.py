@@ -25,7 +25,7 @@ from shared.codec import Codec
 from shared.errors import HeadraceError, NeedsOperator, Transient
 from shared.job.spec import JobSpec
 from shared.model.chunk import ChunkId, KeyRange, named
-from shared.model.job import state_topic
+from shared.model.job import Wanted, state_topic
 from shared.model.orders import AskChunks, AskReread, AskSplit, Refused, SplitTable
 from shared.model.schema import TableId
 from shared.runtime import connections, logs, metrics
@@ -194,16 +194,29 @@ class Office:
         """The way to a job's leader."""
         return WorkerMail(redis_client.connect(self.settings.redis_url.get_secret_value()), job)
 
+    @property
+    def registry(self) -> Registry:
+        """The registry of all jobs, opened when it is first used."""
+        if self._registry is None:
+            self._registry = connections.open_registry(self.settings)
+        return self._registry
+
+    def wanted(self, job: str, job_id: str) -> Wanted:
+        """The job of that id, as it is wanted now.
+
+        Raises:
+            UnknownJob: the registry does not have it (any more).
+        """
+        self.registry.refresh()
+        wanted = self.registry.wanted.get(job)
+        if wanted is None or wanted.id != job_id:
+            raise UnknownJob(f"Job {job} ({job_id}) is not in topic {self.settings.registry_topic}.")
+        return wanted
+
     def _spec(self, job: str, job_id: str) -> JobSpec:
         """The job of that id. An id's text never changes, so what is known stays known."""
         if job_id not in self._specs:
-            if self._registry is None:
-                self._registry = connections.open_registry(self.settings)
-            self._registry.refresh()
-            wanted = self._registry.wanted.get(job)
-            if wanted is None or wanted.id != job_id:
-                raise UnknownJob(f"Job {job} ({job_id}) is not in topic {self.settings.registry_topic}.")
-            spec = connections.resolve(wanted, dict(os.environ))
+            spec = connections.resolve(self.wanted(job, job_id), dict(os.environ))
             config = connections.sink_config(spec)
             count_brokers(config)  # a login that is refused is told here, not after minutes
             self._watches[job_id] = TopicWatch(config)

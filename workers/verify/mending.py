@@ -5,19 +5,16 @@ rows of a condition, some keys, or all keys of a topic whose table lost rows wit
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
 from shared.adapters.kafka.snapshot import TopicReader
 from shared.adapters.sqlite.folds import FoldStore
 from shared.model.verify import Version, digest_of
-from workers.mend.mender import Mender
+from workers.mend.mender import Mender, regrouped
 from workers.mend.readers import RangeReader
 from workers.verify.reading import TableRows
-
-#: Keys of a topic whose condition is looked at together.
-_BATCH_KEYS = 5000
 
 
 @dataclass(slots=True)
@@ -60,7 +57,7 @@ class Mending:
             self.mender.keys(self.rows, [keys])
         with FoldStore() as store:
             self._fold(store)
-            for keys in _grouped(store.keys_before(before)):
+            for keys in regrouped(store.keys_before(before)):
                 found = self.rows.matching(condition, keys)
                 if found is None:
                     return False
@@ -86,14 +83,3 @@ class Mending:
                 store.fold([Version(m.key, m.partition, m.offset, m.timestamp, digest_of(m.value)) for m in batch])
                 self.rest(0.0, "")
             return topic.ends
-
-
-def _grouped(batches: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
-    group: list[bytes] = []
-    for batch in batches:
-        group += batch
-        if len(group) >= _BATCH_KEYS:
-            yield group
-            group = []
-    if group:
-        yield group

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from shared import clock
 from shared.adapters.kafka.log import TopicLog
 from shared.adapters.kafka.reach import count_brokers
-from shared.adapters.kafka.registry import Registry
 from shared.adapters.kafka.snapshot import TopicReader, messages_at
 from shared.adapters.mysql.session import Session
 from shared.adapters.redis import client as redis_client
@@ -40,7 +39,7 @@ from shared.settings import Settings
 from workers.binlog.gauge import MysqlGauge
 from workers.mend.mender import Mender
 from workers.snapshot.desk import RedisDesk
-from workers.snapshot.office import Office, UnknownJob
+from workers.snapshot.office import Office
 from workers.verify.compare import Scope, compare, compare_mended
 from workers.verify.desk import Desk
 from workers.verify.job import FollowedJob
@@ -110,7 +109,6 @@ class VerifyOffice:
     codec: Codec
     worker: str
     attempts: Office
-    _registry: Registry | None = None
     _client: Any = None
     _heart: Heart = field(init=False)
 
@@ -168,7 +166,7 @@ class VerifyOffice:
 
         tell(0)
         with ExitStack() as stack:
-            wanted, spec, _ = self._job(job, job_id)
+            wanted, spec = self._job(job, job_id)
             rows = self._rows(stack, spec, wanted, order.table, WHOLE, 1)
             mender = Mender(self.attempts, job, job_id, order.table.id, tell)
             topic = partial(TopicReader, connections.sink_config(spec), order.topic)
@@ -245,11 +243,11 @@ class VerifyOffice:
             raise _NotWanted
 
     def _open(self, part: VerifyPart, stack: ExitStack) -> _Opened:
-        wanted, spec, registry = self._job(part.job, part.job_id)
+        wanted, spec = self._job(part.job, part.job_id)
         sink = connections.sink_config(spec)
         count_brokers(sink)  # a login that is refused is told here, not after minutes
         log = stack.enter_context(TopicLog(sink, state_topic(self.settings.registry_topic, part.job_id)))
-        job = FollowedJob(wanted, part.table, log, registry, partial(self._led, part.job))
+        job = FollowedJob(wanted, part.table, log, self.attempts.registry, partial(self._led, part.job))
         record = job.record
         rows = self._rows(stack, spec, wanted, record.table, part.range, part.sharing, record.chunk_rows)
         keys = Keys(record.table, connections.format_options(spec))
@@ -296,14 +294,9 @@ class VerifyOffice:
             self._heart.beat()
             desk.wait(min(left, 1.0))
 
-    def _job(self, job: str, job_id: str) -> tuple[Wanted, JobSpec, Registry]:
-        if self._registry is None:
-            self._registry = connections.open_registry(self.settings)
-        self._registry.refresh()
-        wanted = self._registry.wanted.get(job)
-        if wanted is None or wanted.id != job_id:
-            raise UnknownJob(f"Job {job} ({job_id}) is not in topic {self.settings.registry_topic}.")
-        return wanted, connections.resolve(wanted, dict(os.environ)), self._registry
+    def _job(self, job: str, job_id: str) -> tuple[Wanted, JobSpec]:
+        wanted = self.attempts.wanted(job, job_id)
+        return wanted, connections.resolve(wanted, dict(os.environ))
 
     def _led(self, job: str) -> bool:
         try:
