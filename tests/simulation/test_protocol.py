@@ -63,15 +63,17 @@ def test_a_seed_replays_exactly() -> None:
 
 
 def test_chunks_are_read_before_their_table_is_split_to_its_end() -> None:
-    early = False
-    for seed in range(10):
-        world = World(seed, NO_FAULTS)
-        for _ in range(1000):
-            world.run(1)
-            for leader in world.leaders.values():
-                reading = {chunk.table for chunk, _ in leader.ledger.claims()}
-                early |= any(not leader.ledger.tables[table].split_done for table in reading)
-    assert early
+    # A splitter is fast beside a read, so that about one world in ten shows it.
+    assert any(read_before_split(World(seed, NO_FAULTS)) for seed in range(100))
+
+
+def read_before_split(world: World) -> bool:
+    for _ in range(1000):
+        world.run(1)
+        for leader in world.leaders.values():
+            if any(not leader.ledger.tables[chunk.table].split_done for chunk, _ in leader.ledger.claims()):
+                return True
+    return False
 
 
 def caught(faults: Faults) -> bool:
