@@ -70,7 +70,7 @@ class AskSweep:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """Every key that the topic had when the sweep was granted has been read again. `emptied` is that of the grant."""
+    """Every key that the topic had when the sweep was granted is as MySQL has it. `emptied` is that of the grant."""
 
     table: TableId
     attempt: str
@@ -142,12 +142,15 @@ class SplitTable:
 
 @dataclass(frozen=True, slots=True)
 class SweepTable:
-    """Read every key of the topic again. The table had been emptied so many times."""
+    """Compare the topic with the table once the server has executed `low`, and write again what differs. The table had been
+    emptied so many times.
+    """
 
     attempt: str
     table: Table
     topic: str
     emptied: int
+    low: GtidSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +198,8 @@ def _answer_body(message: Answer) -> dict[str, Any]:
         case SplitTable(_, schema, after, rows, estimate):
             body = {"table": table_to_json(schema), "after": bound_to_json(after)}
             return {**body, "chunk_rows": rows, "rows_estimate": estimate}
-        case SweepTable(_, schema, topic, emptied):
-            return {"table": table_to_json(schema), "topic": topic, "emptied": emptied}
+        case SweepTable(_, schema, topic, emptied, low):
+            return {"table": table_to_json(schema), "topic": topic, "emptied": emptied, "low": str(low)}
         case Refused(_, reason):
             return {"reason": reason}
 
@@ -297,7 +300,7 @@ _DECODERS: dict[str, Callable[[str, dict[str, Any]], Question | Answer]] = {
     "ReadChunks": _read_chunks_of,
     "SplitTable": _split_table_of,
     "SweepTable": lambda attempt, body: SweepTable(
-        attempt, table_from_json(body["table"]), body["topic"], int(body["emptied"])
+        attempt, table_from_json(body["table"]), body["topic"], int(body["emptied"]), GtidSet.parse(body["low"])
     ),
     "Refused": lambda attempt, body: Refused(attempt, body["reason"]),
 }

@@ -30,6 +30,7 @@ class Rules:
     leader_sink: type[MemorySink] = MemorySink
     one_id_per_chunk: bool = False
     absence_read_early: bool = False
+    sweep_compares_early: bool = False
 
 
 AS_SHIPPED = Rules()
@@ -146,6 +147,12 @@ class SweepsForLaterToo(Ledger):
 def _row(change: Change) -> int:
     return int(orjson.loads(change[0])["id"])
 
+
+#: What shows where statements that take all rows away are frequent.
+SWEEP_MUTANTS = {
+    "10: a sweep counts for later statements": Rules(ledger=SweepsForLaterToo),
+    "10: a sweep compares before MySQL is at P": Rules(sweep_compares_early=True),
+}
 
 #: By rule: what is switched off, and whether it shows without any fault.
 MUTANTS: dict[str, tuple[Rules, bool]] = {

@@ -13,7 +13,7 @@ from shared.adapters.memory.mysql import key_bytes
 from shared.errors import Bug, Unavailable
 from tests.simulation.checkers import check, converged
 from tests.simulation.faults import NO_FAULTS, Faults
-from tests.simulation.mutants import MUTANTS, Rules, SweepsForLaterToo
+from tests.simulation.mutants import MUTANTS, SWEEP_MUTANTS, Rules
 from tests.simulation.ports import Reader
 from tests.simulation.world import TABLES, Actor, World, rows, run, simulate
 
@@ -101,9 +101,10 @@ def test_a_leader_without_one_rule_is_caught(name: str) -> None:
     assert caught(faults), f"{name}: no violation found in {MUTANT_SEEDS} seeds"
 
 
-def test_a_sweep_that_counts_for_later_statements_is_caught() -> None:
-    # It takes a statement in the midst of a sweep, so they are made frequent.
-    assert caught(Faults(truncate=0.06, rules=Rules(ledger=SweepsForLaterToo)))
+@pytest.mark.parametrize("name", SWEEP_MUTANTS)
+def test_a_sweep_without_one_rule_is_caught(name: str) -> None:
+    # It takes a statement in the midst of a sweep, or just before it.
+    assert caught(Faults(truncate=0.06, rules=SWEEP_MUTANTS[name]))
 
 
 def test_the_shipped_rules_are_the_default() -> None:

@@ -16,7 +16,7 @@ from itertools import count
 
 from scheduler.dispatch import Hint, Sweep
 from shared.adapters.memory.kafka import Cluster, MemorySink
-from shared.adapters.memory.mysql import MemoryMysql, MemoryStream
+from shared.adapters.memory.mysql import MemoryMysql, MemoryStream, key_bytes, value_bytes
 from shared.codec import FormatOptions, key_reader
 from shared.errors import Transient, Unavailable
 from shared.machines.ledger import Ledger, MemoryHold, TableRecord
@@ -305,7 +305,7 @@ class World:
         return False
 
     def sweep(self, table: TableId, name: str) -> Generator[None, None, None]:
-        """Reads every key of the topic again, when the leader wants it."""
+        """Compares the topic with its table, when the leader wants it, and has what differs read again."""
         post = Post(self)
         post.ask(AskSweep(table, name, name))
         patience = self.tick + 400
@@ -318,7 +318,15 @@ class World:
             post.beat(name, 0, 0)
             yield
         fold = {message.key: message.value for message in self.kafka.committed(answer.topic)}
-        keys = frozenset(key_reader(answer.table, FormatOptions())(key)[0] for key, value in fold.items() if value)
+        while not (self.faults.rules.sweep_compares_early or self.mysql.executed().covers(answer.low)):
+            post.beat(name, 0, 0)
+            yield
+        found: dict[bytes, bytes | None] = {}
+        for piece in (KeyRange(None, (3,)), KeyRange((3,), None)):
+            found |= {key_bytes(row): value_bytes(at) for row, at in self.mysql.select(answer.table.id, piece)}
+            yield
+        differ = (key for key in fold.keys() | found.keys() if fold.get(key) != found.get(key))
+        keys = frozenset(key_reader(answer.table, FormatOptions())(key)[0] for key in differ)
         if keys and not (yield from self.reread_until_done(name, answer.table, Reader(self, keys, only=True))):
             return
         self.sweeps += 1

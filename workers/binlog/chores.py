@@ -123,7 +123,8 @@ class Chores:
         return record.table.id if record is not None and self._sweeper.due(record.table.id, now) else None
 
     def _to_sweep(self, now: float) -> TableRecord | None:
-        # What a statement did must be stored before anybody acts upon it: a sweep covers what was written until then.
+        # What a statement did must be stored before anybody acts upon it: a sweep covers what was written until then. And the
+        # topic then shows all that was processed, which is what the sweep waits for in MySQL.
         return None if self._sweeper.busy(now) or self._ledger.dirty else self._ledger.next_to_sweep()
 
     def _admit_splitter(self, table: TableId, attempt: str, now: float, throttled: str) -> None:
@@ -150,4 +151,4 @@ class Chores:
             self._answer(Refused(attempt, "not to be swept now"))
             return
         self._sweeper.begin(table, attempt, now)
-        self._answer(SweepTable(attempt, record.table, record.topic, record.emptied))
+        self._answer(SweepTable(attempt, record.table, record.topic, record.emptied, self._ledger.processed))

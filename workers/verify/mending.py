@@ -1,16 +1,18 @@
 """Writes again what a topic lacks or has too much, by the protocol (DESIGN rule 10): keys that were found to differ, a whole table, the
-rows of a condition, some keys, or all keys of a topic whose table lost rows without a change of each.
+rows of a condition, some keys, or what differs in the topic of a table that lost rows without a change of each.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from shared.adapters.kafka.snapshot import TopicReader
 from shared.adapters.sqlite.folds import FoldStore
+from shared.errors import TableGone
+from shared.model.chunk import KeyRange
+from shared.model.position import GtidSet
 from shared.model.verify import Version, digest_of
 from workers.mend.mender import Mender, regrouped
 from workers.mend.readers import RangeReader
@@ -36,9 +38,7 @@ class Mending:
     def whole(self) -> None:
         """All rows, and tombstones for all keys that are gone: those that were not written again."""
         before = self._ends()
-        for piece in self.rows.pieces():
-            while (seconds := self.rows.rest()) > 0:
-                self.rest(seconds, "the limits of the job's throttle")
+        for piece in self._pieces():
             self.mender.range(piece, RangeReader(self.rows))
         with FoldStore() as store:
             self._fold(store)
@@ -64,11 +64,32 @@ class Mending:
                 self.mender.keys(self.rows, [found])
         return True
 
-    def every_key(self) -> None:
-        """All keys that the topic has: their rows, or tombstones. A table that is not there has no rows."""
+    def swept(self, low: GtidSet) -> None:
+        """What differs between the topic and the table: its rows, or tombstones. A table that is not there has no rows.
+
+        A key that the topic had at `low` and that no later event changes is read as it must be, and is written again if the
+        topic shows it differently. The stream brings all others, whether or not they are written here as well.
+
+        Args:
+            low: what the topic shows already; it is waited for in MySQL, which may show a statement a moment later.
+        """
         with FoldStore() as store:
-            everywhere = dict.fromkeys(self._fold(store), sys.maxsize)
-            self.mender.keys(self.rows, store.keys_before(everywhere), gone_is_empty=True)
+            self._fold(store)
+            while not self.rows.executed(low):
+                self.rest(0.0, "MySQL to execute what the topic shows")
+            with suppress(TableGone):
+                for piece in self._pieces():
+                    for batch in self.rows.read(piece):
+                        store.compare(batch)
+                        self.rest(0.0, "")
+            store.compared()
+            self.mender.keys(self.rows, store.keys(), gone_is_empty=True)
+
+    def _pieces(self) -> Iterator[KeyRange]:
+        for piece in self.rows.pieces():
+            while (seconds := self.rows.rest()) > 0:
+                self.rest(seconds, "the limits of the job's throttle")
+            yield piece
 
     def _ends(self) -> dict[int, int]:
         """Where each partition ends now, open transactions included: what is written again stands behind."""
@@ -76,10 +97,9 @@ class Mending:
             topic.refresh(stable=False)
             return topic.ends
 
-    def _fold(self, store: FoldStore) -> dict[int, int]:
+    def _fold(self, store: FoldStore) -> None:
         with closing(self.open_topic()) as topic:
             topic.refresh(stable=False)
             for batch in topic.to_end():
                 store.fold([Version(m.key, m.partition, m.offset, m.timestamp, digest_of(m.value)) for m in batch])
                 self.rest(0.0, "")
-            return topic.ends

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -164,13 +165,20 @@ class VerifyOffice:
             self._heart.beat()
             desk.beat(order.attempt, rows, 0)
 
+        def rest(seconds: float, _why: str) -> None:
+            end = clock.monotonic_seconds() + seconds
+            tell(mender.written)
+            while (left := end - clock.monotonic_seconds()) > 0:
+                time.sleep(min(left, 1.0))
+                tell(mender.written)
+
         tell(0)
         with ExitStack() as stack:
             wanted, spec = self._job(job, job_id)
             rows = self._rows(stack, spec, wanted, order.table, WHOLE, 1)
             mender = Mender(self.attempts, job, job_id, order.table.id, tell)
             topic = partial(TopicReader, connections.sink_config(spec), order.topic)
-            Mending(rows, mender, topic, lambda _seconds, _why: tell(mender.written)).every_key()
+            Mending(rows, mender, topic, rest).swept(order.low)
             return mender.written
 
     def _do(self, part: VerifyPart, desk: Desk, report: Callable[[int], None]) -> Compared:

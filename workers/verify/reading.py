@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from scheduler.discovery.catalog import estimates
+from scheduler.planner.estimate import Estimate
 from shared import clock
 from shared.adapters.mysql.cost import Cost
 from shared.adapters.mysql.ranges import (
@@ -97,7 +98,7 @@ class TableRows:
         if subject.range != KeyRange(None, None) or not subject.keys.divisible or most < 2:
             return []
         table = subject.table
-        rows = estimates(self._open(), [table.id])[table.id].rows
+        rows = self._estimated_rows()
         ranges = min(most, rows // (_CHUNKS_PER_RANGE * subject.chunk_rows) + 1)
         key = quoted(table.primary_key[0])
         low, high = self._open().query(f"SELECT MIN({key}), MAX({key}) FROM {table_name(table)}")[0]
@@ -123,7 +124,7 @@ class TableRows:
         """See `Rows`; a table whose key cannot be cut is one piece."""
         subject, upper = self._subject, self._subject.range.upper
         lower = subject.range.lower
-        rows = estimates(self._open(), [subject.table.id])[subject.table.id].rows
+        rows = self._estimated_rows()
         # Each piece is read before the next bound is looked for, so the connection is free for the search.
         order = SplitTable("", table=subject.table, after=lower, chunk_rows=subject.chunk_rows, rows_estimate=rows)
         for found in split_table(self._open(), order):
@@ -222,6 +223,11 @@ class TableRows:
         if self._session is not None:
             self._session.close()
             self._session = None
+
+    def _estimated_rows(self) -> int:
+        """By the statistics, which know nothing of a table that is gone: the query that follows says so."""
+        table = self._subject.table.id
+        return estimates(self._open(), [table]).get(table, Estimate()).rows
 
     def _of(self, keys: Sequence[ChunkKey]) -> Iterator[Sequence[EncodedRow]]:
         encoder = self._codec.snapshot_encoder(self._subject.table, self._options)

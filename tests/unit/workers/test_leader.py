@@ -443,7 +443,10 @@ def test_a_table_that_lost_its_rows_is_swept(sql: str) -> None:
     assert world.hints == [Sweep(LIVE.id)]
     world.questions = [AskSweep(LIVE.id, "s", "w"), AskSweep(LIVE.id, "t", "w")]
     made.step(0.2)
-    assert world.answers == [SweepTable("s", LIVE, "topic.live", 1), Refused("t", "not to be swept now")]
+    assert world.answers == [
+        SweepTable("s", LIVE, "topic.live", 1, made.ledger.processed),
+        Refused("t", "not to be swept now"),
+    ]
     made.step(60.0)
     assert world.hints == [Sweep(LIVE.id)] * 2, "the sweeper is dead"
     world.questions = [AskSweep(LIVE.id, "u", "w"), Beat("u", 0)]
