@@ -5,7 +5,7 @@ Law of this file: it ends with findings, whatever the server does; only an error
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scheduler.discovery import (
@@ -52,6 +52,17 @@ def check_source(spec: JobSpec) -> Source:
     except (Transient, NeedsOperator) as error:
         source.findings.append(failure_of("mysql", error, _UNREACHABLE))
     source.findings += checks.check_patterns(spec)
+    return source
+
+
+def check_tables(session: Session, spec: JobSpec, tables: Sequence[TableId], known: Sequence[TableId]) -> Source:
+    """The checks of tables that join a job, which has others already."""
+    facts = read_facts(session)
+    source = Source(facts=facts)
+    source.topics, routes = checks.route_tables(spec, [*known, *tables], facts)
+    readable, privileges = checks.check_read_privileges(facts, tables)
+    source.findings += [routes, privileges]
+    _inspect_tables(session, spec, source, readable, facts)
     return source
 
 

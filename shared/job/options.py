@@ -151,7 +151,7 @@ _SOURCE = (
         "split-key.even-distribution.factor.upper-bound",
         "split-key.even-distribution.factor.lower-bound",
     ),
-    *_accepted("scan.newly-added-table.enabled", read=_ONLY_FALSE),
+    _supported("scan.newly-added-table.enabled", "joins_new_tables", flag, "true"),
     *_accepted("scan.binlog.newly-added-table.enabled", read=_ONLY_FALSE),
     *_accepted("scan.parse.online.schema.changes.enabled", read=_ONLY_FALSE),
     *_accepted("scan.read-changelog-as-append-only.enabled", read=_ONLY_FALSE),

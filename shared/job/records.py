@@ -61,6 +61,7 @@ class SourceSpec(_Record):
     treat_tinyint1_as_boolean: bool
     connect_timeout: timedelta
     throttle: Limits = Limits()
+    joins_new_tables: bool = True
 
 
 class AliyunSpec(_Record):
@@ -137,6 +138,12 @@ class JobSpec(_Record):
             return select(tables, self.source.tables, self.source.tables_exclude, ignore_case=ignore_case)
         except InvalidJob as error:
             raise located(error, self.file, self.lines) from None
+
+    def copies(self, table: TableId, *, ignore_case: bool = False) -> bool:
+        """True when `select` would take the table."""
+        source = self.source
+        excluded = source.tables_exclude is not None and source.tables_exclude.matches(table, ignore_case=ignore_case)
+        return not excluded and source.tables.matches(table, ignore_case=ignore_case)
 
     def topics(self, tables: Sequence[TableId], *, ignore_case: bool = False) -> dict[TableId, str]:
         """The topic of each of the job's tables.

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
+from scheduler.cli import cli
 from shared.codec import implementation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -100,7 +102,7 @@ class Cluster:
         return process
 
     def cli(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess:
-        """Runs the CLI."""
+        """Runs the CLI as its users do."""
         return subprocess.run(
             [sys.executable, "-m", "scheduler", *arguments],
             cwd=REPOSITORY,
@@ -111,15 +113,20 @@ class Cluster:
             timeout=120,
         )
 
+    def cli_here(self, *arguments: str, stdin: str = "") -> Result:
+        """The same in this process, which spares it the most of a second of starting: for what is done again and again."""
+        others = {name: None for name in os.environ if name.startswith("HEADRACE_") and name not in self.environment}
+        return CliRunner().invoke(cli, arguments, input=stdin, env=others | self.environment)
+
     def submit(self, text: str, name: str) -> None:
         """Submits a job file."""
-        done = self.cli("submit", "-", "--name", name, stdin=text)
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = self.cli_here("submit", "-", "--name", name, stdin=text)
+        assert done.exit_code == 0, done.output
 
     def status(self, name: str) -> dict:
         """`scheduler status NAME --json`."""
-        done = self.cli("status", name, "--json")
-        assert done.returncode in (0, 1), done.stdout + done.stderr
+        done = self.cli_here("status", name, "--json")
+        assert done.exit_code in (0, 1), done.output
         return json.loads(done.stdout)
 
     def wait(self, what: str, condition: Callable[[], object], seconds: float = 90) -> None:

@@ -7,7 +7,8 @@ import sys
 from shared.errors import HeadraceError
 from tests.simulation.checkers import check
 from tests.simulation.faults import Faults
-from tests.simulation.world import World, run
+from tests.simulation.runs import run
+from tests.simulation.world import World
 
 
 def main(seed: int) -> int:

@@ -31,6 +31,7 @@ class Rules:
     one_id_per_chunk: bool = False
     absence_read_early: bool = False
     sweep_compares_early: bool = False
+    looks_early: bool = False
 
 
 AS_SHIPPED = Rules()
@@ -43,8 +44,9 @@ class AnswersBeforeTheClaimIsDurable(Leader):
 
     def _take_questions(self, now: float) -> bool:
         worked = super()._take_questions(now)
-        for (attempt, low), grants in groupby(self.ledger.committed(), lambda grant: (grant.attempt, grant.low)):
-            self._ports.mail.answer(ReadChunks(attempt, low, tuple(self._granted(grant) for grant in grants)))
+        for attempt, found in groupby(self.ledger.committed(), lambda grant: grant.attempt):
+            grants = list(found)
+            self._ports.mail.answer(ReadChunks(attempt, grants[0].low, tuple(map(self._granted, grants))))
             self._late = now + 1.0
         return worked
 
@@ -156,6 +158,7 @@ SWEEP_MUTANTS = {
 
 #: By rule: what is switched off, and whether it shows without any fault.
 MUTANTS: dict[str, tuple[Rules, bool]] = {
+    "a new table is looked for before MySQL is at R": (Rules(looks_early=True), True),
     "one id for every attempt at a chunk": (Rules(one_id_per_chunk=True), False),
     "2: go before the claim is durable": (Rules(leader=AnswersBeforeTheClaimIsDurable), False),
     "3: no hold": (Rules(ledger=NeverHolds), True),

@@ -15,7 +15,8 @@ from tests.simulation.checkers import check, converged
 from tests.simulation.faults import NO_FAULTS, Faults
 from tests.simulation.mutants import MUTANTS, SWEEP_MUTANTS, Rules
 from tests.simulation.ports import Reader
-from tests.simulation.world import TABLES, Actor, World, rows, run, simulate
+from tests.simulation.runs import run, simulate
+from tests.simulation.world import TABLES, Actor, World, rows
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "2000"))
 #: A mutant must be caught within so many seeds.
@@ -31,7 +32,7 @@ def name_of(block: range) -> str:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=name_of)
 def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
-    takeovers = fences = merged = together = rereads = sweeps = 0
+    takeovers = fences = merged = together = rereads = sweeps = joined = 0
     for seed in block:
         world = simulate(seed, Faults())
         assert check(world) == [], f"seed {seed}: python -m tests.simulation {seed}"
@@ -41,6 +42,7 @@ def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
         together += world.together
         rereads += world.rereads
         sweeps += world.sweeps
+        joined += world.joined
     # A simulation that never reached the hard paths would prove nothing.
     assert takeovers > len(block) / 2
     assert fences > len(block) / 4
@@ -48,6 +50,7 @@ def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
     assert together > len(block) / 2
     assert rereads > len(block)
     assert sweeps > len(block)
+    assert joined > len(block) / 4
 
 
 @pytest.mark.parametrize("block", BLOCKS[: max(1, len(BLOCKS) // 10)], ids=name_of)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 
@@ -18,8 +18,8 @@ from scheduler.dispatch import Hint, Sweep
 from shared.adapters.memory.kafka import Cluster, MemorySink
 from shared.adapters.memory.mysql import MemoryMysql, MemoryStream, key_bytes, value_bytes
 from shared.codec import FormatOptions, key_reader
-from shared.errors import Transient, Unavailable
-from shared.machines.ledger import Ledger, MemoryHold, TableRecord
+from shared.errors import Transient
+from shared.machines.ledger import MemoryHold, StoredState, TableRecord, encode_record
 from shared.model.chunk import ChunkId, KeyRange
 from shared.model.orders import AskChunks, AskReread, AskSplit, AskSweep, Bounds, SplitTable, SweepTable, Swept
 from shared.model.schema import Column, Table, TableId
@@ -67,6 +67,7 @@ class World:
     together: int = 0
     rereads: int = 0
     sweeps: int = 0
+    joined: int = 0
     held: set[tuple[bytes, bytes | None]] = field(default_factory=set)
     most_held: int = 0
     streams: list[str] = field(default_factory=list)
@@ -76,10 +77,18 @@ class World:
         self.random = random.Random(self.seed)
         # A throttle may only make a job slower.
         self.limits = Limits(rows_per_second=100, max_threads_running=10) if self.chance(0.3) else Limits()
+        # Half of the worlds make a table later.
+        self.late = [self.random.choice(TABLES)] if self.chance(0.5) else []
         for table in TABLES:
-            self.mysql.rows[table.id] = {}
-        self.mysql.commit([(table.id, row, True) for table in TABLES for row in range(0, rows(table), 2)])
+            if table not in self.late:
+                self.mysql.rows[table.id] = {}
+        self.mysql.commit([(table, row, True) for table in self.mysql.rows for row in range(0, SIZES[table.table], 2)])
         self.settle()
+
+    @property
+    def tables(self) -> list[Table]:
+        """Those that MySQL shows."""
+        return [table for table in TABLES if table.id in self.mysql.rows]
 
     @property
     def now(self) -> float:
@@ -105,6 +114,8 @@ class World:
                 self.start_reread()
             if self.writing and self.chance(self.faults.truncate):
                 self.truncate()
+            if self.writing and self.chance(0.002):
+                self.make()
             self.advance_commits()
             leaders = [actor for actor in self.actors if actor.name.startswith("leader")]
             if not leaders or self.chance(self.faults.rival):
@@ -138,7 +149,8 @@ class World:
 
     def write(self) -> None:
         locked = self.mysql.locked()
-        free = [(t.id, row) for t in TABLES for row in range(rows(t)) if (t.id, row) not in locked]
+        made = self.mysql.rows
+        free = [(t, row) for t in made for row in range(SIZES[t.table]) if (t, row) not in locked]
         writes: dict[tuple[TableId, int], bool] = {}
         for table, row in self.random.sample(free, min(len(free), self.random.randint(1, 3))):
             exists = row in self.mysql.rows[table]
@@ -154,10 +166,16 @@ class World:
 
     def truncate(self) -> None:
         """Takes a table's rows away, when nobody writes to it."""
-        table = self.random.choice(TABLES)
+        table = self.random.choice(self.tables)
         if table.id not in {name for name, _ in self.mysql.locked()}:
             self.note(f"MySQL truncates {table.id}")
-            self.mysql.truncate(table.id, range(rows(table)))
+            self.mysql.run(f"TRUNCATE TABLE {table.id.table}", table.id, range(rows(table)))
+
+    def make(self) -> None:
+        for table in self.late:
+            self.note(f"MySQL makes {table.id}")
+            self.mysql.run(f"CREATE TABLE {table.id.table} (id BIGINT PRIMARY KEY)", table.id, range(rows(table)))
+        self.late = []
 
     def advance_commits(self) -> None:
         for commit in self.mysql.binlog[-12:]:
@@ -180,26 +198,43 @@ class World:
         log = SlowLog(self, STATE)
         state = yield from take_over(sink, log, self.fence_all)
         if state.position is None:
-            records = [TableRecord(table, table.id.table, rows(table), 3) for table in TABLES]
-            state = first_records(self.mysql.executed(), "server", records)
+            state = first_records(self.mysql.executed(), "server", self.newcomers(state))
             sink.commit(records_of(state))
             ledger = rules.ledger(state, 1, "server", self.parallelism, self.new_hold)
         else:
             self.takeovers += 1
+            while not (rules.looks_early or self.mysql.executed().covers(state.position.processed)):
+                yield
+            if new := self.newcomers(state):
+                shown = [commit for commit in self.mysql.binlog if commit.visible]
+                while not all(commit.executed for commit in shown):
+                    yield
+                new = [replace(record, since=self.mysql.executed()) for record in new]
+                sink.commit([encode_record(record) for record in new])
+                state.tables |= {record.table.id: record for record in new}
+                self.joined += 1
             ledger = rules.ledger(state, state.position.epoch + 1, "server", self.parallelism, self.new_hold)
         for record in list(ledger.tables.values()):  # as a tenure that opens does it
             if record.rows_estimate <= SMALL and not record.split_done:
                 ledger.split(record.table.id, None, [], finished=True)
         self.streams.append(name)
-        stream = SlowStream(MemoryStream(self.mysql, ledger.stream_from, self.appetite), self)
+        known = frozenset(ledger.tables)
+        stream = SlowStream(MemoryStream(self.mysql, ledger.stream_from, self.appetite), self, known)
         keys = partial(key_reader, options=FormatOptions())
         ports = Ports(stream, sink, log, Post(self), Source(self), Gauge(self), Fencer(self), Hints(self), keys)
-        self.leaders[name] = leader = rules.leader(ledger, ports, Policy(self.parallelism), self.limits)
+        policy = Policy(self.parallelism, joins=lambda table: table not in known)
+        self.leaders[name] = leader = rules.leader(ledger, ports, policy, self.limits)
         yield
-        while True:
+        while not leader.reopen or ledger.in_transaction:
             leader.step(self.now)
             self.most_held = max(self.most_held, ledger.held_events())
             yield
+        leader.finish()
+
+    def newcomers(self, state: StoredState) -> list[TableRecord]:
+        """The tables that MySQL shows and the job does not have."""
+        new = (table for table in self.tables if table.id not in state.tables)
+        return [TableRecord(table, table.id.table, rows(table), 3) for table in new]
 
     def appetite(self) -> int:
         """How many transactions the decoder puts together, if it has so many and may."""
@@ -350,42 +385,3 @@ class World:
 
 def rows(table: Table) -> int:
     return SIZES[table.id.table]
-
-
-def simulate(seed: int, faults: Faults, ticks: int = 1500) -> World:
-    """Runs a world: first with writes and faults, then in peace until everything has arrived."""
-    world = World(seed, faults)
-    run(world, ticks)
-    return world
-
-
-def run(world: World, ticks: int = 1500) -> None:
-    """The same for a world that is there already.
-
-    Raises:
-        Unavailable: it never comes to rest.
-    """
-    world.run(ticks)
-    world.writing = False
-    peace = Faults(**{**world.faults.__dict__, "crash": 0, "lose": 0, "double": 0, "lose_commit": 0, "rival": 0})
-    world.faults = peace
-    for _ in range(200):
-        world.run(150)
-        world.settle()
-        if arrived(world):
-            return
-    raise Unavailable(f"seed {world.seed}: the world did not come to rest")
-
-
-def arrived(world: World) -> bool:
-    # A superseded leader that has nothing to write does not notice; in the real world its lease ends it.
-    leaders = [world.leaders.get(actor.name) for actor in world.actors]
-    if world.kafka.open or any(not actor.name.startswith("leader") for actor in world.actors):
-        return False
-    end = world.mysql.binlog_end()
-    return any(x and x.ledger.snapshot_done and x.reached == end and at_rest(x.ledger) for x in leaders)
-
-
-def at_rest(ledger: Ledger) -> bool:
-    """Nothing waits for a commit, nothing is held, and no topic must be swept."""
-    return not ledger.moved and not any(ledger.held_chunks()) and ledger.next_to_sweep() is None

@@ -24,7 +24,8 @@ from shared.runtime import collector, connections, logs, metrics
 from shared.runtime.codecs import announce
 from shared.runtime.exposition import Membership, Port
 from shared.settings import Settings
-from workers.binlog.opening import JobContext, close_job
+from workers.binlog.context import JobContext
+from workers.binlog.opening import close_job
 from workers.binlog.supervisor import EXIT_AGAIN, EXIT_DONE, Supervisor, worker_name
 from workers.binlog.tenure import Tenure
 

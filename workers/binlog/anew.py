@@ -1,5 +1,5 @@
-"""A job begins anew over topics that have rows, when changes are lost that nobody can bring back, or somebody wants it. Pure: the
-stored state and what the server has now in, the state to store out.
+"""A job begins anew over topics that have rows, when changes are lost that nobody can bring back, or somebody wants it; or gives
+tables up that are gone. Pure: the stored state and what the server has now in, the state to store out.
 
 Every table is copied again like a new one, from a position that the server has now. What the topics have besides, rows that were
 deleted unseen, goes when the table is live: it counts as emptied, and so its topic is swept (DESIGN rule 10).
@@ -7,7 +7,7 @@ deleted unseen, goes when the table is live: it counts as emptied, and so its to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from shared.machines.ledger import PositionRecord, Record, ResyncRecord, StoredState, TableRecord, encode_record
@@ -40,8 +40,36 @@ def begin_anew(
     return StoredState(position, tables, topics=dict(state.topics), resynced=wish or state.resynced), records
 
 
+def give_up(state: StoredState, gone: Collection[TableId], *, sweep: bool) -> tuple[StoredState, list[Record]]:
+    """The new state when tables went while they were copied, and the records that make it of the old one: they have
+    nothing to read any more. All their readers are fenced.
+
+    Args:
+        state: the fold of the state topic.
+        gone: the tables.
+        sweep: whether what was copied already gets tombstones.
+    """
+    tables = {name: _emptied(state.tables[name], int(sweep)) for name in gone}
+    forgotten = [chunk for chunk in state.chunks if chunk.table in tables]
+    marks = [(chunk, attempt) for chunk, attempt in state.done if chunk.table in tables]
+    records: list[Record] = [(chunk_key_bytes(chunk), None) for chunk in forgotten]
+    records += [(done_key_bytes(chunk, attempt), None) for chunk, attempt in marks]
+    records += [encode_record(record) for record in tables.values()]
+    left = replace(
+        state,
+        tables={**state.tables, **tables},
+        chunks={chunk: record for chunk, record in state.chunks.items() if chunk.table not in tables},
+        done={key: mark for key, mark in state.done.items() if key[0].table not in tables},
+    )
+    return left, records
+
+
 def _again(known: TableRecord, planned: TableRecord | None) -> TableRecord:
     """The table as one that nobody has read; one that is gone has nothing to read."""
     if planned is None:
-        return replace(known, chunks=0, split_at=None, split_done=True, released=0, rows=0, emptied=known.emptied + 1)
+        return _emptied(known, 1)
     return replace(planned, topic=known.topic, emptied=known.emptied + 1, swept=known.swept)
+
+
+def _emptied(known: TableRecord, times: int) -> TableRecord:
+    return replace(known, chunks=0, split_at=None, split_done=True, released=0, rows=0, emptied=known.emptied + times)

@@ -151,4 +151,6 @@ class Chores:
             self._answer(Refused(attempt, "not to be swept now"))
             return
         self._sweeper.begin(table, attempt, now)
-        self._answer(SweepTable(attempt, record.table, record.topic, record.emptied, self._ledger.processed))
+        self._answer(
+            SweepTable(attempt, record.table, record.topic, record.emptied, record.low(self._ledger.processed))
+        )

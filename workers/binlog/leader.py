@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from itertools import groupby
 from typing import Any
 
 from scheduler.dispatch import Dispatch, Sweep
-from shared.errors import NeedsOperator, SchemaChanged, UnsupportedEvent
+from shared.errors import NeedsOperator, TableGone, UnsupportedEvent
 from shared.machines.ledger import Batch, DoneMark, Grant, HeldRanges, Ledger, decode_record
 from shared.machines.throttle import Throttle
 from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, Statement, TransactionBegin, TransactionEnd
@@ -39,8 +40,8 @@ from shared.model.schema import TableId
 from shared.model.throttle import Limits, Pace
 from workers.binlog.chores import Chores
 from workers.binlog.continuity import require_new
+from workers.binlog.ddl import Ddl
 from workers.binlog.ports import Policy, Ports
-from workers.binlog.statements import judge
 from workers.binlog.takeover import understood
 from workers.binlog.tallies import Tallies
 
@@ -56,7 +57,8 @@ class WorkerFailed(NeedsOperator):
 
 class Leader:
     """One tenure. `reached` is where the stream stands; `changes` counts what was written; `fences` counts the attempts that
-    were shut out; `worker_error` is the last error of a worker that could not even ask, until some worker reads a chunk.
+    were shut out; `worker_error` is the last error of a worker that could not even ask, until some worker reads a chunk. `reopen`
+    is why the tenure must end, and the next one begin: its opening looks at which tables there are. Empty while it need not.
     """
 
     def __init__(self, ledger: Ledger, ports: Ports, policy: Policy, limits: Limits | None = None) -> None:
@@ -67,6 +69,7 @@ class Leader:
         self.changes = 0
         self.fences = 0
         self.worker_error: GaveUp | None = None
+        self.reopen = ""
         self._ports = ports
         self._policy = policy
         self._dispatch = Dispatch(policy.parallelism)
@@ -85,6 +88,7 @@ class Leader:
         self._beats: dict[str, float] = {}
         self._progress: dict[str, int] = {}
         self._fencing: dict[str, int | None] = {}
+        self._ddl = Ddl(ledger, ports.source, policy)
         self._chores = Chores(ledger, ports.mail.answer, policy.chore_silence)
         self._written = 0
         self._committed_at = 0.0
@@ -139,9 +143,8 @@ class Leader:
         taken = 0
         while taken < _EVENTS_PER_STEP or ledger.in_transaction:
             if not events:
-                # Transactions that are read again come one by one: R or a hold may begin between any two of them. All
-                # others are newer than R, and so newer than every hold: whatever becomes of one becomes of all.
-                events.extend(self._ports.stream.events(merge=not ledger.replaying))
+                # Otherwise all are newer than R, and so newer than every hold: whatever becomes of one becomes of all.
+                events.extend(self._ports.stream.events(merge=not ledger.singly))
                 if not events:
                     break
             event = events.popleft()
@@ -202,19 +205,8 @@ class Leader:
             self._write(table, changes, bytes_of(changes))
 
     def _statement(self, event: Statement) -> None:
-        verdict = judge(event.database, event.sql, self.ledger.tables)
         place = Coordinates(self.reached.file, event.end_position or self.reached.offset)
-        hint = "To copy its tables again with their present columns: scheduler resume JOB --resync."
-        copied = [table for table in verdict.dropped if not self.ledger.tables[table].live]
-        stop = f"DROP reached {copied[0]} while it was copied" if copied else verdict.stop
-        if stop:
-            raise SchemaChanged(f"{stop}, which the job cannot follow (before {place}).", hint)
-        if self._policy.sweep:
-            for table in verdict.emptied:
-                self.ledger.emptied(table, whole=table in verdict.void)
-        for table in verdict.recheck:
-            if self._ports.source.current(table) != self.ledger.tables[table].table:
-                raise SchemaChanged(f"The columns or keys of {table} changed (before {place}).", hint)
+        self.reopen = self._ddl.take(event, place) or self.reopen
 
     # Records and questions.
 
@@ -296,7 +288,9 @@ class Leader:
             # It had not been admitted: a worker that is set up wrongly, or a report that comes late. Others may do it.
             self.worker_error = message if message.fatal else self.worker_error
             return
-        if message.fatal:
+        if message.error == TableGone.__name__:
+            self.reopen = message.message  # its DROP is on its way
+        elif message.fatal:
             raise WorkerFailed(f"A snapshot worker stopped with {message.error}: {message.message}", message.hint)
         if message.attempt in self._beats:
             self._beats[message.attempt] = float("-inf")
@@ -375,10 +369,12 @@ class Leader:
         self._ports.sink.commit(self.ledger.checkpoint())
         self._written = 0
         self._tallies.close()
-        # An attempt's claims were made in one turn, so its grants stand together and have one P.
-        for (attempt, low), grants in groupby(self.ledger.committed(), lambda grant: (grant.attempt, grant.low)):
-            granted = tuple(self._granted(grant) for grant in grants)
-            self._ports.mail.answer(ReadChunks(attempt, low, granted, self._pace()))
+        # An attempt's claims were made in one turn, so its grants stand together. Their P differs by what tables joined behind.
+        for attempt, grants in groupby(self.ledger.committed(), lambda grant: grant.attempt):
+            some = list(grants)
+            low = reduce(GtidSet.union, (grant.low for grant in some))
+            answer = ReadChunks(attempt, low, tuple(map(self._granted, some)), self._pace())
+            self._ports.mail.answer(answer)
 
     def _pace(self) -> Pace:
         """The limits are shared by all who can read at a time."""

@@ -9,9 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from scheduler.discovery.catalog import estimates, list_tables, read_tables
-from scheduler.planner.plan import make_plan
-from scheduler.preflight.sink import wanted_topics
+from scheduler.discovery.catalog import read_tables
 from shared.adapters.kafka.log import TopicLog
 from shared.adapters.kafka.placing import TopicWatch
 from shared.adapters.kafka.reach import count_brokers
@@ -23,67 +21,30 @@ from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.adapters.mysql.stream import BinlogStream
 from shared.adapters.redis.lease import Leases
 from shared.adapters.sqlite.holds import SpillingHold
-from shared.codec import Codec
-from shared.errors import BinlogLost, HeadraceError, InvalidJob, SinkRefused, Superseded, Unavailable
-from shared.job.spec import JobSpec
-from shared.job.throttling import in_force
+from shared.errors import BinlogLost, HeadraceError, Superseded, Unavailable
 from shared.machines.ledger import (
     SMALL_TABLE_ROWS,
     Ledger,
     Record,
     StoredState,
-    TableRecord,
     TopicRecord,
     encode_record,
 )
-from shared.model.job import OnGap, Wanted, leader_transactional_id, state_topic
+from shared.model.job import OnGap, leader_transactional_id
 from shared.model.position import GtidSet
-from shared.model.schema import Table, TableId
-from shared.model.throttle import Limits
-from shared.model.topic import Placing, TopicMaker
+from shared.model.schema import TableId
+from shared.model.topic import Placing
 from shared.runtime import connections, logs, metrics
-from shared.settings import Settings
 from workers.binlog.anew import begin_anew
+from workers.binlog.context import JobContext
 from workers.binlog.continuity import require
 from workers.binlog.fencer import ThreadedFencer
 from workers.binlog.gauge import MysqlGauge
 from workers.binlog.source import MysqlSource
-from workers.binlog.takeover import first_records, records_of, take_over
+from workers.binlog.tables import as_in_catalog, first_state, joining, planned
+from workers.binlog.takeover import records_of, take_over
 
 LOG = logs.get("headrace.binlog")
-
-
-@dataclass(frozen=True, slots=True)
-class JobContext:
-    """What a tenure is about."""
-
-    settings: Settings
-    codec: Codec
-    wanted: Wanted
-    spec: JobSpec
-
-    @property
-    def state_topic(self) -> str:
-        """The job's state topic."""
-        return state_topic(self.settings.registry_topic, self.wanted.id)
-
-    @property
-    def sink_config(self) -> dict[str, str]:
-        """Client options of the job's sink; the state topic lives in the same cluster."""
-        return connections.sink_config(self.spec)
-
-    def limits(self, changed: Mapping[str, str]) -> Limits:
-        """The throttle in force.
-
-        Raises:
-            InvalidJob: a change is no limit.
-        """
-        return in_force(self.spec.source.throttle, changed)
-
-    @property
-    def topic_maker(self) -> TopicMaker | None:
-        """Who makes the job's topics; None for the cluster itself."""
-        return connections.topic_maker(self.spec.sink.aliyun)
 
 
 @dataclass(slots=True)
@@ -101,6 +62,7 @@ class Opened:
     server_id: int
     binlog_kept_seconds: int | None
     topics: Mapping[str, Placing]
+    joins: Callable[[TableId], bool]
 
 
 def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> Opened:
@@ -119,11 +81,10 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
         stack.callback(gauge.close)
         sink, log, fencer, state = _take_over(context, stack, wake.set)
         server_uuid = source.server_uuid()
+        alive = partial(_still_ours, context, leases)
         fresh = state.position is None
         if fresh:
-            state = _first_state(context, source, session, server_uuid, partial(_still_ours, context, leases))
-        # Kafka would say so only when a transaction is committed, and not of which topic.
-        require_rights(context.sink_config, {record.topic: DATA_RIGHTS for record in state.tables.values()})
+            state = first_state(context, source, session, server_uuid, alive)
         topics = _watch_topics(context, sink, state, records_of(state) if fresh else [])
         epoch = 1 if state.position is None else state.position.epoch + 1
         memory = context.settings.hold_memory_mb * 1024 * 1024
@@ -134,12 +95,18 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
         ledger = make_ledger(state)
         if reason := _why_anew(context, state, ledger, source, str(target)):
             LOG.warning("job_begins_anew", reason=reason)
-            ledger = make_ledger(_anew(context, source, session, server_uuid, sink, state))
+            state = _anew(context, source, session, server_uuid, sink, state)
+            ledger = make_ledger(state)
+        state, changed = (state, []) if fresh else as_in_catalog(context, source, session, state, alive)
+        if changed:
+            topics = _watch_topics(context, sink, state, changed)
+            ledger = make_ledger(state)
         _keep_small_tables_whole(ledger, source)
         stream, server_id = _open_stream(context, target, ledger, server_uuid, leases, wake.set)
         stack.callback(stream.close)
         kept = source.binlog_kept_seconds()
-        return Opened(stack.pop_all(), sink, log, source, gauge, fencer, ledger, stream, server_id, kept, topics)
+        joins = joining(context, ledger.tables.keys(), ignore_case=source.ignores_case())
+        return Opened(stack.pop_all(), sink, log, source, gauge, fencer, ledger, stream, server_id, kept, topics, joins)
 
 
 def require_past(opened: Opened, at: str) -> None:
@@ -236,37 +203,6 @@ class _WaitingLog:
         return self._log.poll(0.1)
 
 
-def _first_state(
-    context: JobContext, source: MysqlSource, session: Session, server_uuid: str, alive: Callable[[], None]
-) -> StoredState:
-    """R first, the schemas after: a DDL in between then stands in the stream and is seen."""
-    executed = source.executed()
-    names = context.spec.select(list_tables(session), ignore_case=_ignore_case(session))
-    tables = read_tables(session, names)
-    missing = [name for name in names if name not in tables]
-    if missing:
-        raise Unavailable(f"{missing[0]} vanished while the job started.")
-    topics = context.spec.topics(names, ignore_case=_ignore_case(session))
-    records = _planned(context, session, [tables[name] for name in names], topics)
-    _make_topics(context, topics, alive)
-    return first_records(executed, server_uuid, records)
-
-
-def _planned(
-    context: JobContext, session: Session, tables: list[Table], topics: dict[TableId, str]
-) -> list[TableRecord]:
-    """The tables as nobody has read them yet."""
-    names = [table.id for table in tables]
-    chunk_rows, parallelism = context.spec.source.chunk_rows, context.spec.pipeline.parallelism
-    plan = make_plan(tables, topics, estimates(session, names), chunk_rows, parallelism)
-    for planned in plan.tables:
-        if not planned.table.primary_key:
-            raise InvalidJob(
-                f"{planned.table.id} has no primary key.", "Add one, or leave the table out.", "source.tables"
-            )
-    return [TableRecord(p.table, p.topic, p.rows_estimate, p.chunk_rows) for p in plan.tables]
-
-
 def _why_anew(context: JobContext, state: StoredState, ledger: Ledger, source: MysqlSource, at: str) -> str:
     """Why all tables must be copied again; empty to go on from where the job stands.
 
@@ -298,24 +234,12 @@ def _anew(
     executed = source.executed()
     tables = read_tables(session, list(state.tables))
     topics = {name: record.topic for name, record in state.tables.items()}
-    planned = _planned(context, session, list(tables.values()), topics)
+    found = planned(context, session, list(tables.values()), topics)
     anew, records = begin_anew(
-        state, executed, server_uuid, {record.table.id: record for record in planned}, context.wanted.resync
+        state, executed, server_uuid, {record.table.id: record for record in found}, context.wanted.resync
     )
     sink.commit(records)
     return anew
-
-
-def _make_topics(context: JobContext, topics: dict[TableId, str], alive: Callable[[], None]) -> None:
-    """Creates the topics. A job that starts from nothing would leave rows that were deleted meanwhile in a used one."""
-    cluster = Topics(context.sink_config, context.topic_maker)
-    used = sorted(state.name for state in cluster.describe(topics.values()).values() if state.records)
-    if used:
-        raise SinkRefused(
-            f"Topic {used[0]} holds records already, but the job's state topic {context.state_topic} is empty.",
-            "Cancel the job with --delete-topics and submit it again; the state topic must never be deleted by hand.",
-        )
-    cluster.ensure(wanted_topics(context.spec, topics.values()), alive)
 
 
 def _watch_topics(
@@ -329,6 +253,8 @@ def _watch_topics(
     Raises:
         TopicChanged: one of them is another by now.
     """
+    # Kafka would say so only when a transaction is committed, and not of which topic.
+    require_rights(context.sink_config, {record.topic: DATA_RIGHTS for record in state.tables.values()})
     watch = TopicWatch(context.sink_config)
     names = {record.topic for record in state.tables.values()}
     new = watch.first(names - state.topics.keys())
@@ -347,10 +273,6 @@ def _still_ours(context: JobContext, leases: Leases) -> None:
         return  # Kafka's fencing keeps the data right meanwhile
     if not still:
         raise Superseded("Another binlog worker took the lease of the job.")
-
-
-def _ignore_case(session: Session) -> bool:
-    return session.scalar("SELECT @@lower_case_table_names") != "0"
 
 
 def _open_stream(

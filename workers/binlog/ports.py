@@ -119,6 +119,10 @@ class Ports:
     key_readers: KeyReaders
 
 
+def _never(_table: TableId) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The leader's pace. Times in seconds."""
@@ -130,6 +134,8 @@ class Policy:
     """A splitter without a result, or a sweeper without a sign of life for this long is taken for dead."""
     sweep: bool = True
     """Whether topics follow statements that take rows away without a change of each."""
+    joins: Callable[[TableId], bool] = _never
+    """Whether a table of this name, which the job does not have, joins it."""
     commit_messages: int = 50_000
     """Under load, a transaction is committed after this many messages: as many as a chunk holds (docs/performance.md)."""
     commit_interval: float = 0.2

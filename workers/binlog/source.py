@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from scheduler.discovery.catalog import read_table
 from shared.adapters.mysql.ranges import select_places, table_name
 from shared.adapters.mysql.session import Session
-from shared.errors import NeedsOperator, Unavailable
+from shared.errors import NeedsOperator, TableGone, Unavailable
 from shared.machines.ledger import HeldRange
 from shared.model.change import ChunkKey
 from shared.model.position import Coordinates, GtidSet
@@ -18,6 +18,9 @@ from workers.binlog.gauge import replica_channels
 
 #: Keys whose places are asked for in one query: short enough for max_allowed_packet, long enough to be cheap.
 _KEYS_PER_QUERY = 500
+
+#: A commit shows in MySQL some milliseconds after it stands in the binlog.
+_WAIT_SECONDS = 10
 
 
 class MysqlSource:
@@ -37,6 +40,28 @@ class MysqlSource:
     def executed(self) -> GtidSet:
         """What the server has executed: all of it is visible to a SELECT that starts now."""
         return GtidSet.parse(self._session.scalar("SELECT @@GLOBAL.gtid_executed"))
+
+    def wait_for(self, gtids: GtidSet) -> None:
+        """Waits until the server has executed all of it, so that a SELECT shows it.
+
+        Raises:
+            Unavailable: it has not for a while.
+        """
+        if self._session.scalar(f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{gtids}', {_WAIT_SECONDS})") != "0":
+            raise Unavailable("MySQL does not show yet what its binlog has.", "The job tries again.")
+
+    def settled(self) -> GtidSet:
+        """What the server has executed, with all that a SELECT may have shown by now: that shows a commit a moment earlier.
+
+        Raises:
+            Unavailable: something takes too long to commit.
+        """
+        self.wait_for(_without_threads(self._session.scalar("SELECT @@GLOBAL.gtid_owned")))
+        return self.executed()
+
+    def ignores_case(self) -> bool:
+        """True when the server takes names of tables for one that differ in case only."""
+        return self._session.scalar("SELECT @@lower_case_table_names") != "0"
 
     def history(self) -> History:
         """What the server has executed, and what its binlogs no longer hold."""
@@ -87,6 +112,14 @@ class MysqlSource:
     def current(self, table: TableId) -> Table | None:
         """The table as the catalog has it now."""
         return read_table(self._session, table)
+
+    def exists(self, table: Table) -> bool:
+        """True when MySQL has the table; one that the user may not read is an error."""
+        try:
+            self._session.query(f"SELECT 1 FROM {table_name(table)} LIMIT 0")
+        except TableGone:
+            return False
+        return True
 
     def has_at_most(self, table: Table, rows: int) -> bool:
         """True when the table has no more rows; reads one row more at most."""

@@ -29,6 +29,16 @@ _EMPTIES = re.compile(
     r"\s*(?:\b(?:RESTRICT|CASCADE)\b)?[\s;]*",
     re.IGNORECASE,
 )
+_MAKES = {
+    "CREATE": re.compile(
+        rf"\A\W*CREATE\s+(?:OR\s+REPLACE\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?{_NAME}(?:\s*\.\s*{_NAME})?",
+        re.IGNORECASE,
+    ),
+    "RENAME": re.compile(rf"\bTO\s+{_NAME}(?:\s*\.\s*{_NAME})?", re.IGNORECASE),
+    "ALTER": re.compile(
+        rf"\bRENAME\s+(?!(?:COLUMN|INDEX|KEY)\b)(?:(?:TO|AS)\s+|=\s*)?{_NAME}(?:\s*\.\s*{_NAME})?", re.IGNORECASE
+    ),
+}
 _DROPS = re.compile(r"\W*DROP\s+(?:TABLE|TABLES|DATABASE|SCHEMA)\b", re.IGNORECASE)
 _TAKES_PARTITIONS = re.compile(r"\b(?:TRUNCATE|DROP)\s+PARTITION\b", re.IGNORECASE)
 _SWAPS_ROWS = re.compile(r"\b(?:EXCHANGE|DISCARD|IMPORT)\s+(?:PARTITION|TABLESPACE)\b", re.IGNORECASE)
@@ -47,7 +57,8 @@ _DATABASE = re.compile(r"\W*DROP\s+(?:DATABASE|SCHEMA)\b", re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`stop` says why the job must stop; otherwise `recheck` are the tables to compare with the catalog, `emptied` those that may have lost
-    rows, `dropped` those of them that may not be there any more, and `void` those that have surely lost all rows.
+    rows, `dropped` those of them that may not be there any more, and `void` those that have surely lost all rows. `made` are the names of
+    tables that it may have made.
     """
 
     stop: str = ""
@@ -55,6 +66,7 @@ class Verdict:
     emptied: tuple[TableId, ...] = ()
     dropped: tuple[TableId, ...] = ()
     void: tuple[TableId, ...] = ()
+    made: tuple[TableId, ...] = ()
 
 
 def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdict:
@@ -76,8 +88,9 @@ def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdi
         named = tuple(t for t in tables if t.database.lower() in leading)
     else:
         named = tuple(t for t in tables if _is_named(t, default_database, names, leading))
+    made = _made(text, verb, default_database)
     if not named:
-        return Verdict()
+        return Verdict(made=made)
     if verb == "TRUNCATE":
         return Verdict(emptied=named, void=_surely(text, default_database, named))
     if _DROPS.match(text):
@@ -86,7 +99,7 @@ def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdi
         return Verdict(stop=f"{verb} reached {named[0]}")
     if verb in _ROWS_CHANGE:
         return Verdict(stop=f"{verb} on {named[0]} was logged as a statement, not as rows")
-    return _judge_alter(text, named) if verb == "ALTER" else Verdict(recheck=named)
+    return _judge_alter(text, named) if verb == "ALTER" else Verdict(recheck=named, made=made)
 
 
 def _judge_alter(text: str, named: tuple[TableId, ...]) -> Verdict:
@@ -95,6 +108,13 @@ def _judge_alter(text: str, named: tuple[TableId, ...]) -> Verdict:
     if re.search(r"\bRENAME\s++(?!(?:COLUMN|INDEX|KEY)\b)", text, re.IGNORECASE):
         return Verdict(stop=f"ALTER TABLE … RENAME reached {named[0]}")
     return Verdict(recheck=named, emptied=named if _TAKES_PARTITIONS.search(text) else ())
+
+
+def _made(text: str, verb: str, default_database: str) -> tuple[TableId, ...]:
+    """The names of tables that it creates, or that tables get by it."""
+    found = _MAKES[verb].findall(text) if verb in _MAKES else []
+    names = ((_unquoted(first), _unquoted(second)) for first, second in found)
+    return tuple(TableId(first, second) if second else TableId(default_database, first) for first, second in names)
 
 
 def _surely(text: str, default_database: str, named: tuple[TableId, ...]) -> tuple[TableId, ...]:

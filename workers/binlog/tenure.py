@@ -39,9 +39,10 @@ from shared.model.topic import Placing
 from shared.runtime import connections, logs, metrics
 from shared.runtime.celery_app import make_app
 from shared.runtime.liveness import WORK_SECONDS, Heart
+from workers.binlog.context import JobContext
 from workers.binlog.figures import Figures
 from workers.binlog.leader import Leader
-from workers.binlog.opening import JobContext, Opened, open_tenure, require_past, why_lost
+from workers.binlog.opening import Opened, open_tenure, require_past, why_lost
 from workers.binlog.ports import Policy, Ports
 
 LOG = logs.get("headrace.binlog")
@@ -205,6 +206,7 @@ class Tenure:
             ledger.parallelism,
             silence=self._context.settings.silence_seconds,
             sweep=self._context.spec.sink.on_truncate == "tombstones",
+            joins=opened.joins,
         )
         leader = Leader(ledger, ports, policy, limits)
         figures = Figures(name, leader, opened)
@@ -221,6 +223,9 @@ class Tenure:
 
     def _lead(self, leader: Leader, opened: Opened, figures: Figures) -> None:
         while not self._stopped():
+            if leader.reopen and not leader.ledger.in_transaction:
+                LOG.info("tenure_reopens", reason=leader.reopen)  # the next one begins at once
+                return
             now = clock.monotonic_seconds()
             self._beat()
             self._change_limits(leader)

@@ -73,20 +73,18 @@ class MemoryMysql:
             self.history.setdefault((table, row), [None]).append(version)
         self.binlog.append(Commit(number, made))
 
-    def truncate(self, table: TableId, rows: Iterable[int]) -> None:
-        """Appends a statement that takes all rows away. `rows` are all that there may be: nobody writes them meanwhile."""
+    def run(self, sql: str, table: TableId, rows: Iterable[int]) -> None:
+        """Appends a statement behind which a table is empty. `rows` are all that there may be: nobody writes them meanwhile."""
         for row in rows:
             self.history.setdefault((table, row), [None]).append(None)
-        self.binlog.append(
-            Commit(len(self.binlog) + 1, tuple((table, row, None) for row in rows), f"TRUNCATE TABLE {table.table}")
-        )
+        self.binlog.append(Commit(len(self.binlog) + 1, tuple((table, row, None) for row in rows), sql))
 
     def show(self, commit: Commit) -> None:
         """The engine commits: SELECT sees the transaction."""
         commit.visible = True
         for table, row, version in commit.writes:
             if version is None:
-                self.rows[table].pop(row, None)
+                self.rows.setdefault(table, {}).pop(row, None)
             else:
                 self.rows.setdefault(table, {})[row] = version
 

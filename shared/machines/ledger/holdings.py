@@ -73,12 +73,14 @@ class Holdings:
         """The chunks that nobody reads any more, and whose holds still last."""
         return [chunk for chunk in self if chunk.state is not ChunkState.CLAIMED]
 
-    def check_replay(self, gtids: GtidSet) -> None:
-        """What is read again together must be older than a hold, or newer.
+    def check_replay(self, gtids: GtidSet, processed: GtidSet) -> None:
+        """What is read again together must be older than a hold, or newer. What is new is newer than all holds.
 
         Raises:
-            Bug: a hold began between these transactions.
+            Bug: R ends, or a hold began, between these transactions.
         """
+        if not processed.covers(gtids):
+            raise Bug(f"{gtids} were put together, but only some of them are new.")
         for chunk in self:
             if chunk.since.intersects(gtids) and not chunk.since.covers(gtids):
                 raise Bug(f"{gtids} were put together, but the hold of {chunk.id} began between them.")

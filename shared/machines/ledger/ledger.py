@@ -11,6 +11,7 @@ from shared.errors import Bug
 from shared.machines.ledger.chunks import ChunkState, Grant, HeldChunk, HeldRanges, Refusal, not_waiting
 from shared.machines.ledger.holdings import Holdings
 from shared.machines.ledger.holds import Hold
+from shared.machines.ledger.journal import Journal
 from shared.machines.ledger.records import (
     ChunkRecord,
     PositionRecord,
@@ -19,7 +20,6 @@ from shared.machines.ledger.records import (
     TableRecord,
     chunk_key_bytes,
     done_key_bytes,
-    encode_record,
 )
 from shared.machines.ledger.tables import Tables
 from shared.model.change import Change, ChunkKey
@@ -43,17 +43,14 @@ class Ledger:
     """
 
     def __init__(
-        self,
-        state: StoredState,
-        epoch: int,
-        server_uuid: str,
-        parallelism: int,
-        new_hold: Callable[[], Hold],
+        self, state: StoredState, epoch: int, server_uuid: str, parallelism: int, new_hold: Callable[[], Hold]
     ) -> None:
         if state.position is None:
             raise Bug("The ledger was opened without a position.")
         self.processed = state.position.processed
-        self._tables = Tables(state.tables, self._put)
+        self._journal = Journal()
+        self._tables = Tables(state.tables, self._journal.put)
+        self._tables.reached(self.processed)
         self.tables: Mapping[TableId, TableRecord] = self._tables.records
         self.epoch = epoch
         self._server_uuid = server_uuid
@@ -64,12 +61,10 @@ class Ledger:
         # A linked list: what is taken from the front leaves no gap there for the next look to walk over.
         self._waiting: OrderedDict[ChunkId, KeyRange] = OrderedDict()
         self._held = Holdings()
-        self._dirty: dict[bytes, bytes | None] = {}
         self._tried: set[ChunkId] = set()
         self._grants: list[Grant] = []
         for record in state.chunks.values():
             self._restore(record, state)
-        self._stored: tuple[GtidSet, int] | None = None
         self.stream_from = self._resume_position()
         self._to_replay = self.processed.minus(self.stream_from)
 
@@ -101,6 +96,20 @@ class Ledger:
         """True until the stream has shown again all that R covered when the tenure began."""
         return bool(self._to_replay)
 
+    @property
+    def singly(self) -> bool:
+        """True while transactions must come one by one: R, a hold, or what a table joined behind may end between any two."""
+        return self.replaying or self._tables.some_join
+
+    def predates(self, table: TableId) -> bool:
+        """True when what the present transactions do to the table came before it joined, so that its readers see it."""
+        return self._tables.predates(table, self._required_gtids())
+
+    @property
+    def replayed(self) -> bool:
+        """True within transactions that R covers."""
+        return self._replayed
+
     def begin(self, gtids: GtidSet) -> None:
         """MySQL transactions start: one, or several that were put together. Those that R covers are read again only
         for the holds that began before them.
@@ -108,10 +117,7 @@ class Ledger:
         self._between_transactions()
         self._replayed = self.processed.intersects(gtids)
         if self._replayed:
-            # What is new to a job is newer than all its holds; what is read again may be older than some of them.
-            if not self.processed.covers(gtids):
-                raise Bug(f"{gtids} were put together, but only some of them are new.")
-            self._held.check_replay(gtids)
+            self._held.check_replay(gtids, self.processed)
         self._gtids = gtids
 
     def held_ranges(self, table: TableId) -> HeldRanges | None:
@@ -131,6 +137,8 @@ class Ledger:
         """
         if self._gtids is None:
             raise Bug("A change arrived outside a transaction.")
+        if self.predates(table):
+            return ()
         if places is not None:
             return self._divide(table, changes, places)
         if self._held.of(table):
@@ -153,6 +161,7 @@ class Ledger:
         gtids = self._required_gtids()
         if not self._replayed:
             self.processed = self.processed.union(gtids)
+            self._tables.reached(self.processed)
         elif self._to_replay:
             self._to_replay = self._to_replay.minus(gtids)
         self._gtids = None
@@ -175,7 +184,7 @@ class Ledger:
         chunks = self._tables.split(table, after, bounds, finished)
         for chunk, range_ in chunks or ():
             self._waiting[chunk] = range_
-            self._put(ChunkRecord(chunk, range_))
+            self._journal.put(ChunkRecord(chunk, range_))
         return chunks is not None
 
     def next_to_split(self) -> TableId | None:
@@ -238,8 +247,9 @@ class Ledger:
     def _claim(self, chunk_id: ChunkId, bounds: KeyRange, attempt: str) -> None:
         chunk = HeldChunk(chunk_id, bounds, attempt, self.processed, self._new_hold())
         self._held.add(chunk)
-        self._put(ChunkRecord(chunk_id, bounds, attempt, chunk.since))
-        self._grants.append(Grant(chunk_id, attempt, bounds, self.processed))
+        self._journal.put(ChunkRecord(chunk_id, bounds, attempt, chunk.since))
+        low = self.tables[chunk_id.table].low(self.processed)
+        self._grants.append(Grant(chunk_id, attempt, bounds, low))
 
     def done(self, chunk_id: ChunkId, attempt: str, rows: int) -> None:
         """A committed done-mark was read from the state topic (rule 5)."""
@@ -289,12 +299,7 @@ class Ledger:
     def checkpoint(self) -> list[Record]:
         """The records to write last in the transaction that is about to be committed (rule 8)."""
         self._between_transactions()
-        records = list(self._dirty.items())
-        self._dirty = {}
-        if records or self._stored != (self.processed, self.epoch):
-            self._stored = (self.processed, self.epoch)
-            records.append(encode_record(PositionRecord(self.processed, self.epoch, self._server_uuid)))
-        return records
+        return self._journal.checkpoint(self._position())
 
     def committed(self) -> list[Grant]:
         """That transaction is committed: these attempts may go."""
@@ -309,12 +314,12 @@ class Ledger:
     @property
     def dirty(self) -> bool:
         """True when `checkpoint` has more to say than that R moved."""
-        return bool(self._dirty) or self._stored is None
+        return self._journal.dirty
 
     @property
     def moved(self) -> bool:
         """True when R is ahead of what `checkpoint` last returned."""
-        return self._stored != (self.processed, self.epoch)
+        return self._journal.stored != self._position()
 
     # Views.
 
@@ -358,27 +363,27 @@ class Ledger:
 
     def _wait_again(self, chunk: HeldChunk) -> None:
         if chunk.reread:  # whoever wanted it asks again
-            self._dirty[chunk_key_bytes(chunk.id)] = None
+            self._journal.drop(chunk_key_bytes(chunk.id))
             return
         self._waiting[chunk.id] = chunk.range
         self._tried.add(chunk.id)  # a table that cannot be read must not take others with it for ever
-        self._put(ChunkRecord(chunk.id, chunk.range))
+        self._journal.put(ChunkRecord(chunk.id, chunk.range))
 
     def _release(self, chunk: HeldChunk) -> None:
-        self._dirty[done_key_bytes(chunk.id, chunk.attempt)] = None
+        self._journal.drop(done_key_bytes(chunk.id, chunk.attempt))
         if chunk.reread:
-            self._dirty[chunk_key_bytes(chunk.id)] = None
+            self._journal.drop(chunk_key_bytes(chunk.id))
             return
         record = self.tables[chunk.id.table]
         record = replace(record, released=record.released + 1, rows=record.rows + chunk.rows)
-        self._put(ChunkRecord(chunk.id, chunk.range, released=True))
+        self._journal.put(ChunkRecord(chunk.id, chunk.range, released=True))
         if record.live:  # its chunks have nothing more to say
             for number in range(record.chunks):
-                self._dirty[chunk_key_bytes(ChunkId(chunk.id.table, number))] = None
+                self._journal.drop(chunk_key_bytes(ChunkId(chunk.id.table, number)))
         self._tables.put(record)
 
-    def _put(self, record: TableRecord | ChunkRecord) -> None:
-        self._dirty.update([encode_record(record)])
+    def _position(self) -> PositionRecord:
+        return PositionRecord(self.processed, self.epoch, self._server_uuid)
 
     def _again(self) -> GtidSet | None:
         """What is read again now; None for what is new."""

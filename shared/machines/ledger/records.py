@@ -42,6 +42,7 @@ class PositionRecord:
 class TableRecord:
     """A table of the job. `chunks` counts those named so far; the next bound follows `split_at`, `chunk_rows` on.
     `emptied` counts statements that took rows away without a change of each, `swept` those after which the topic was put right.
+    `since` is what the server had executed when the table joined a job that ran already; None for one of its beginning.
     """
 
     table: Table
@@ -55,6 +56,11 @@ class TableRecord:
     rows: int = 0
     emptied: int = 0
     swept: int = 0
+    since: GtidSet | None = None
+
+    def low(self, processed: GtidSet) -> GtidSet:
+        """P for its readers: what is processed, and all that the table joined behind."""
+        return processed if self.since is None else processed.union(self.since)
 
     @property
     def live(self) -> bool:
@@ -186,8 +192,10 @@ def encode_record(record: _StateRecord) -> tuple[bytes, bytes]:
 
 def _table_body(record: TableRecord) -> dict[str, Any]:
     emptied = {"emptied": record.emptied, "swept": record.swept} if record.emptied else {}
+    joined = {} if record.since is None else {"since": str(record.since)}
     return {
         **emptied,
+        **joined,
         "schema": table_to_json(record.table),
         "topic": record.topic,
         "rows_estimate": record.rows_estimate,
@@ -234,6 +242,7 @@ def _decode(key: list[Any], body: dict[str, Any]) -> _StateRecord:
                 for name in ("topic", "rows_estimate", "chunk_rows", "chunks", "split_done", "released", "rows")
             }
             fields |= {name: body.get(name, 0) for name in ("emptied", "swept")}
+            fields["since"] = GtidSet.parse(body["since"]) if "since" in body else None
             return TableRecord(table_from_json(body["schema"]), split_at=bound_from_json(body["split_at"]), **fields)
         case ["chunk", str(database), str(table), int(number)]:
             chunk = ChunkId(TableId(database, table), number)

@@ -1,4 +1,4 @@
-"""The tables of a job: how far each is split into chunks, and which must be swept."""
+"""The tables of a job: how far each is split into chunks, which must be swept, and behind what those joined that came later."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import pairwise
 from shared.machines.ledger.records import TableRecord
 from shared.model.change import ChunkKey
 from shared.model.chunk import ChunkId, KeyRange
+from shared.model.position import GtidSet
 from shared.model.schema import TableId
 
 
@@ -27,6 +28,24 @@ class Tables:
         # A linked list: what is taken from the front leaves no gap there for the next look to walk over.
         self._unsplit = OrderedDict.fromkeys(name for name, record in records.items() if not record.split_done)
         self._unswept = dict.fromkeys(name for name, record in records.items() if record.emptied > record.swept)
+
+        # Tables that joined behind transactions that the stream has yet to show.
+        self._behind = {name: record.since for name, record in records.items() if record.since is not None}
+
+    @property
+    def some_join(self) -> bool:
+        """True while the stream shows transactions behind which a table joined."""
+        return bool(self._behind)
+
+    def reached(self, processed: GtidSet) -> None:
+        """R is this."""
+        if self._behind:
+            self._behind = {name: since for name, since in self._behind.items() if not processed.covers(since)}
+
+    def predates(self, table: TableId, gtids: GtidSet) -> bool:
+        """True when the table joined behind these transactions."""
+        since = self._behind.get(table)
+        return since is not None and since.covers(gtids)
 
     def put(self, record: TableRecord) -> None:
         """A table has a new record."""

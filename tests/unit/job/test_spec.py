@@ -200,7 +200,12 @@ def test_one_option_in_two_spellings_is_an_error() -> None:
         (job("debezium: {a.b: 1}"), "source.debezium.a.b", "without Debezium", "Remove"),
         (job("jdbc.properties.useSSL: true"), "source.jdbc.properties.useSSL", "no JDBC driver", "Remove"),
         (job("metadata.list: op_ts"), "source.metadata.list", "refused", "Remove"),
-        (job("scan.newly-added-table.enabled: true"), "source.scan.newly-added-table.enabled", "`false`", "yet"),
+        (
+            job("scan.binlog.newly-added-table.enabled: true"),
+            "source.scan.binlog.newly-added-table.enabled",
+            "`false`",
+            "yet",
+        ),
         (job("connect.timeout: 30"), "source.connect.timeout", "250 ms", "milliseconds"),
         (job(sink="topic: x"), "sink.topic", "refused", "`route`"),
         (job(sink="sink.delivery-guarantee: none"), "sink.sink.delivery-guarantee", "found `none`", "never loses"),

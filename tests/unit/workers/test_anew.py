@@ -9,7 +9,7 @@ from shared.model.chunk import ChunkId, KeyRange
 from shared.model.position import GtidSet
 from shared.model.schema import Table
 from tests.unit.machines.test_ledger import OTHER, TABLE, gtids, state, table_record
-from workers.binlog.anew import begin_anew
+from workers.binlog.anew import begin_anew, give_up
 
 NOW = GtidSet.parse("bbbbbbbb-0000-0000-0000-000000000001:1-3")
 CLAIMED = ChunkRecord(ChunkId(TABLE.id, 1), KeyRange((5,), None), "a", gtids(4))
@@ -76,3 +76,29 @@ def test_a_wish_is_done_once() -> None:
 
 def schema_of(table: Table) -> list:
     return list(table.columns)
+
+
+def test_a_table_that_went_while_it_was_copied_is_given_up() -> None:
+    live = table_record(OTHER, chunks=3, split_done=True, released=3, rows=50)
+    old = state(5, [table_record(chunks=2, split_at=(5,), released=0), live], [WAITS, CLAIMED])
+    old.done[MARK.chunk, MARK.attempt] = MARK
+    stored = StoredState()
+    before = (*old.tables.values(), *old.chunks.values(), MARK)
+    assert old.position is not None
+    new, records = give_up(old, [TABLE.id], sweep=True)
+    for record in [*map(encode_record, before), encode_record(old.position), *records]:
+        stored.fold(*record)
+    assert stored == new
+    assert (new.position, new.tables[OTHER.id], new.chunks, new.done) == (old.position, live, {}, {})
+    ledger = Ledger(new, 4, "server", 2, MemoryHold)
+    assert ledger.snapshot_done
+    due = ledger.next_to_sweep()
+    assert due is not None
+    assert due.table.id == TABLE.id
+    kept, _ = give_up(old, [TABLE.id], sweep=False)
+    assert Ledger(kept, 4, "server", 2, MemoryHold).next_to_sweep() is None
+
+
+def test_nothing_is_given_up_for_nothing() -> None:
+    old = state(5, [table_record()])
+    assert give_up(old, [], sweep=True) == (old, [])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -126,6 +127,7 @@ def leader(
     processed: int = 5,
     tables: Sequence[Table] = (),
     limits: Limits | None = None,
+    joins: Callable[[TableId], bool] = lambda _: False,
 ) -> Leader:
     named = {table.id: table for table in (NUMBERS, TEXTS, OTHER, *tables)}
     records = {name: TableRecord(table, f"topic.{name.table}", 1, 1, 2, None, True) for name, table in named.items()}
@@ -135,7 +137,7 @@ def leader(
         {chunk.chunk: chunk for chunk in chunks},
     )
     ports = Ports(world, world, world, world, world, world, world, world, partial(key_reader, options=FormatOptions()))
-    return Leader(Ledger(state, 2, "server", 4, MemoryHold), ports, Policy(4, commit_messages=100), limits)
+    return Leader(Ledger(state, 2, "server", 4, MemoryHold), ports, Policy(4, joins=joins, commit_messages=100), limits)
 
 
 def claimed(table: Table, number: int, bounds: KeyRange, since: int = 5) -> ChunkRecord:
@@ -424,7 +426,7 @@ def statement(gtid: str, sql: str) -> list[Event]:
     return [begin, Statement("d", sql), end]
 
 
-def live_leader(world: World, **policy: bool) -> Leader:
+def live_leader(world: World, **policy: Any) -> Leader:
     """A leader of one table that is live."""
     record = TableRecord(LIVE, "topic.live", 1, 1, 1, None, split_done=True, released=1)
     state = StoredState(PositionRecord(GtidSet.parse(f"{UUID}:1-5"), 1, "server"), {LIVE.id: record})
@@ -470,6 +472,16 @@ def test_a_sweeper_that_gives_up_makes_room_for_another_and_does_not_stop_the_jo
     assert isinstance(world.answers[1], SweepTable)
 
 
+def test_a_table_that_may_have_been_made_and_joins_ends_the_tenure() -> None:
+    made = live_leader(World([statement("6", "CREATE TABLE other (id INT)")]), joins=lambda table: table.table == "new")
+    made.step(0.0)
+    assert not made.reopen
+    world = World([statement("6", "CREATE TABLE new (id INT)")])
+    made = live_leader(world, joins=lambda table: table.table == "new")
+    made.step(0.0)
+    assert made.reopen == "d.new may join the job"
+
+
 def test_who_wants_to_keep_rows_sweeps_nothing() -> None:
     world = World([statement("6", "TRUNCATE live")])
     made = live_leader(world, sweep=False)
@@ -479,10 +491,46 @@ def test_who_wants_to_keep_rows_sweeps_nothing() -> None:
     assert made.ledger.processed == GtidSet.parse(f"{UUID}:1-6")
 
 
-def test_a_table_that_goes_while_it_is_copied_stops_the_job() -> None:
+def test_a_table_that_goes_while_it_is_copied_ends_the_tenure() -> None:
     world = World([statement("6", "DROP TABLE numbers")])
-    with pytest.raises(SchemaChanged, match=r"DROP reached d\.numbers while it was copied"):
-        leader(world, waiting(NUMBERS, 0)).step(0.0)
+    made = leader(world, waiting(NUMBERS, 0))
+    made.step(0.0)
+    assert made.reopen == "d.numbers was dropped while it was copied"
+    assert made.ledger.tables[NUMBERS.id].emptied == 1
+
+
+def test_statements_that_a_table_joined_behind_say_nothing_of_it() -> None:
+    sqls = ["RENAME TABLE x TO new", "TRUNCATE new", "ALTER TABLE new ADD COLUMN x INT", "DROP TABLE new"]
+    joined = Table(TableId("d", "new"), LIVE.columns, LIVE.primary_key)
+    record = TableRecord(joined, "topic.new", 1, 1, since=GtidSet.parse(f"{UUID}:1-9"))
+    state = StoredState(PositionRecord(GtidSet.parse(f"{UUID}:1-5"), 1, "server"), {joined.id: record})
+    world = World([statement(str(number), sql) for number, sql in enumerate(sqls, 6)] + [statement("10", sqls[0])])
+    ports = Ports(world, world, world, world, world, world, world, world, partial(key_reader, options=FormatOptions()))
+    made = Leader(Ledger(state, 2, "server", 4, MemoryHold), ports, Policy(4))
+    with pytest.raises(SchemaChanged, match=r"RENAME reached d\.new"):
+        for _ in range(5):
+            made.step(0.0)
+    assert made.ledger.processed == GtidSet.parse(f"{UUID}:1-9"), "the one behind counts"
+    assert (made.reopen, made.ledger.tables[joined.id].emptied) == ("", 0)
+
+
+def test_a_statement_that_is_read_again_does_not_end_the_tenure_again() -> None:
+    world = World([statement("5", "DROP TABLE numbers"), statement("6", "CREATE TABLE new (id INT)")])
+    held = ChunkRecord(ChunkId(NUMBERS.id, 0), KeyRange(None, None), "a", GtidSet.parse(f"{UUID}:1-4"))
+    made = leader(world, held, processed=6, joins=lambda _: True)
+    made.step(0.0)
+    made.step(0.1)
+    assert world.batches == []
+    assert not made.reopen
+
+
+def test_a_reader_whose_table_is_gone_ends_the_tenure_and_not_the_job() -> None:
+    world = World(questions=[AskChunks((ChunkId(NUMBERS.id, 0),), "a", "w")])
+    made = leader(world, waiting(NUMBERS, 0))
+    made.step(0.0)
+    world.questions = [GaveUp("a", "TableGone", "d.numbers does not exist.", "", fatal=True)]
+    made.step(0.1)
+    assert made.reopen == "d.numbers does not exist."
 
 
 def test_a_range_of_a_live_table_is_granted_once() -> None:

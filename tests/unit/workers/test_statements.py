@@ -3,6 +3,8 @@ others make it look, most are nothing."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.model.schema import TableId
@@ -69,7 +71,37 @@ def verdict(sql: str, database: str = "order_dw") -> Verdict:
     ],
 )
 def test_what_does_not_touch_the_job_is_nothing(sql: str) -> None:
-    assert verdict(sql) == Verdict()
+    assert replace(verdict(sql), made=()) == Verdict()
+
+
+NEW, FAR = TableId("order_dw", "new"), TableId("far", "new")
+
+
+@pytest.mark.parametrize(
+    ("sql", "made"),
+    [
+        ("CREATE TABLE new (id INT PRIMARY KEY, b INT)", (NEW,)),
+        ("create table if not exists `new`(id INT)", (NEW,)),
+        ("CREATE TABLE far.new LIKE other", (FAR,)),
+        ("CREATE TABLE `far` . `new` AS SELECT * FROM other", (FAR,)),
+        ("/* why */ CREATE TABLE /*!32312 IF NOT EXISTS */ new (id INT)", (NEW,)),
+        ("CREATE OR REPLACE TABLE new (id INT)", (NEW,)),
+        ("RENAME TABLE a TO new, b TO far.new", (NEW, FAR)),
+        ("ALTER TABLE a RENAME TO new", (NEW,)),
+        ("ALTER TABLE far.a ADD COLUMN x INT, RENAME AS far.new", (FAR,)),
+        ("ALTER TABLE a RENAME new", (NEW,)),
+        ("ALTER TABLE a RENAME = new", (NEW,)),
+        ("ALTER TABLE a RENAME COLUMN b TO c", ()),
+        ("ALTER TABLE a RENAME INDEX b TO c", ()),
+        ("CREATE TEMPORARY TABLE new (id INT)", ()),
+        ("CREATE DATABASE new", ()),
+        ("CREATE VIEW new AS SELECT 1", ()),
+        ("CREATE INDEX i ON new (x)", ()),
+        ("INSERT INTO t VALUES ('CREATE TABLE new (id INT)')", ()),
+    ],
+)
+def test_the_names_that_a_statement_makes(sql: str, made: tuple[TableId, ...]) -> None:
+    assert verdict(sql).made == made
 
 
 @pytest.mark.parametrize(
@@ -247,7 +279,7 @@ def test_changes_that_were_logged_as_statements_stop_the_job(sql: str) -> None:
     ],
 )
 def test_any_other_statement_on_a_table_makes_the_leader_look_at_it(sql: str) -> None:
-    assert verdict(sql) == Verdict(recheck=(USER,))
+    assert replace(verdict(sql), made=()) == Verdict(recheck=(USER,))
 
 
 def test_all_tables_that_a_statement_names_are_looked_at() -> None:
