@@ -297,7 +297,7 @@ def redis_server(pytestconfig: pytest.Config) -> ValkeyServer:
 
 @pytest.fixture
 def mysql_database(mysql_server: MysqlServer) -> Iterator[str]:
-    """Give the name of a fresh database, and drop it afterwards."""
+    """Give the name of a fresh database."""
     yield from _fresh_database(mysql_server)
 
 
@@ -313,14 +313,19 @@ def mariadb_database(mariadb_server: MariadbServer) -> Iterator[str]:
     yield from _fresh_database(mariadb_server)
 
 
+#: By server: databases of tests that have ended. They go when the next one begins, for then no job looks at them any more.
+_ENDED: dict[int, list[str]] = {}
+
+
 def _fresh_database(server: MysqlServer) -> Iterator[str]:
     name = f"t_{secrets.token_hex(6)}"
     with root_connection(server) as connection:
+        for ended in _ENDED.pop(server.port, []):
+            connection.cursor().execute(f"DROP DATABASE IF EXISTS {ended}")
         connection.cursor().execute(f"CREATE DATABASE {name}")
     yield name
     server.start()  # the test may have killed it
-    with root_connection(server) as connection:
-        connection.cursor().execute(f"DROP DATABASE IF EXISTS {name}")
+    _ENDED.setdefault(server.port, []).append(name)
 
 
 @pytest.fixture
