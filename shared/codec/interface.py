@@ -79,7 +79,8 @@ class EventDecoder(Protocol):
         Raises:
             UnsupportedEvent: a packet cannot be decoded without guessing, or its checksum is wrong.
             UnsupportedType: a value is not what its column can hold.
-            SchemaChanged: a table is not the one that the job knows.
+            SchemaChanged: a rows event has other columns than its own table map. (Of a table that is not as the job
+                knows it the rows come as `Unread`.)
         """
 
 

@@ -251,9 +251,11 @@ _PIPELINE = (
         "execution.runtime-mode",
         read=one_of("STREAMING", reason="A job that ends after the snapshot is not supported yet."),
     ),
-    *_accepted(
+    _supported(
         "schema.change.behavior",
-        read=one_of("EXCEPTION", reason="Following schema changes is not supported yet."),
+        "schema_change",
+        one_of("LENIENT", "EVOLVE", "TRY_EVOLVE", "EXCEPTION", reason="A row is written with the columns that it has."),
+        "LENIENT",
     ),
     *_accepted("local-time-zone", "schema.operator.uid", "operator.uid.prefix"),
     *_accepted("schema-operator.rpc-timeout", "sink.partitioning.strategy"),

@@ -116,6 +116,12 @@ class PipelineSpec(_Record):
     name: str | None = None
     parallelism: int
     route_mode: RouteMode
+    schema_change: Literal["EVOLVE", "TRY_EVOLVE", "LENIENT", "EXCEPTION"] = "LENIENT"
+
+    @property
+    def follows_schema(self) -> bool:
+        """Whether a table whose columns change is copied again; else the job stops."""
+        return self.schema_change != "EXCEPTION"
 
 
 class JobSpec(_Record):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
+from shared.errors import HeadraceError
 from shared.model.change import Change
 from shared.model.schema import TableId
 
@@ -56,6 +57,19 @@ class RowChanges(NamedTuple):
     size: int = 0
 
 
+class Unread(NamedTuple):
+    """A rows event of a table that is not as the job knows it. What it changes is not known; `error`, `message` and `hint` are
+    what there is to say if it should have been.
+    """
+
+    table: TableId
+    error: type[HeadraceError]
+    message: str
+    hint: str
+    timestamp: int = 0
+    end_position: int = 0
+
+
 class Statement(NamedTuple):
     """A statement that is no transaction plumbing: DDL, or a change logged as a statement.
 
@@ -85,4 +99,4 @@ class Heartbeat(NamedTuple):
     end_position: int = 0
 
 
-Event: TypeAlias = Rotate | TransactionBegin | RowChanges | Statement | TransactionEnd | Heartbeat
+Event: TypeAlias = Rotate | TransactionBegin | RowChanges | Unread | Statement | TransactionEnd | Heartbeat

@@ -19,7 +19,7 @@ from pymysql.cursors import Cursor
 
 from shared.adapters.mysql.result import ask, piece
 from shared.codec import NATIVE, PYTHON, Codec, FormatOptions
-from shared.model.binlog import Event, RowChanges
+from shared.model.binlog import Event, RowChanges, Unread
 from shared.model.change import Change, EncodedRow
 from shared.model.schema import Column, Table, TableId
 
@@ -153,7 +153,11 @@ class Lab:
         """What the binlog says of these tables since `mark`, or in packets that were read already."""
         decoders = {table.id: self.codec.table_decoder(table, options or FormatOptions()) for table in tables}
         decoder = self.codec.event_decoder(decoders.get)
-        return [event for packet in packets or self.packets() for event in fed(decoder, packet)]
+        found = [event for packet in packets or self.packets() for event in fed(decoder, packet)]
+        for event in found:
+            if isinstance(event, Unread):
+                raise event.error(event.message, event.hint)
+        return found
 
     def changes(
         self, *tables: Table, options: FormatOptions | None = None, packets: Iterable[bytes] | None = None

@@ -252,7 +252,8 @@ def test_a_schema_change_stops_the_job_loudly_and_keeps_its_checkpoint(cluster, 
     execute(mysql_server, "CREATE TABLE t (id INT PRIMARY KEY, v INT);\nINSERT INTO t VALUES (1, 1)", mysql_database)
     cluster.binlog_worker()
     cluster.snapshot_worker(1)
-    cluster.submit(job(rf"{mysql_database}.\.*"), "ddl")
+    text = job(rf"{mysql_database}.\.*")
+    cluster.submit(f"{text}\npipeline:\n  schema.change.behavior: EXCEPTION\n", "ddl")
     cluster.wait("the job streams", lambda: streaming(cluster, "ddl"))
     execute(mysql_server, "ALTER TABLE t ADD INDEX (v);\nINSERT INTO t VALUES (2, 2)", mysql_database)
     rows = {b'{"id":1}': b'{"id":1,"v":1}', b'{"id":2}': b'{"id":2,"v":2}'}

@@ -76,7 +76,8 @@ def test_the_metrics_of_a_job_are_what_happened(cluster: Cluster, mysql_server, 
     cluster.environment |= {"HEADRACE_LOG_FORMAT": "json"}
     leading = cluster.binlog_worker(HEADRACE_METRICS_PORT=str(ports[0]))
     copying = cluster.snapshot_worker(2, HEADRACE_METRICS_PORT=str(ports[1]))
-    cluster.submit(job(rf"{db}.\.*", source="  scan.incremental.snapshot.chunk.size: 100"), "j")
+    text = job(rf"{db}.\.*", source="  scan.incremental.snapshot.chunk.size: 100")
+    cluster.submit(f"{text}\npipeline:\n  schema.change.behavior: EXCEPTION\n", "j")
     cluster.wait("the metrics are served", lambda: all(map(served, ports)))
     cluster.wait("the snapshot", lambda: of(scrape(*ports), "tables", "j", "live") == 2)
     cluster.wait("the binlog's end", lambda: scrape(*ports)["lag_bytes", "j"] == 0)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.integration.test_job import eventually_holds, execute, job, streaming
-from tests.integration.test_mend import equal
+from tests.integration.test_mend import equal, spoil
 from tests.integration.test_verify import writing
 
 
@@ -76,9 +76,9 @@ def test_new_tables_join(cluster, mysql_server, kafka_server, redis_server, mysq
     eventually_holds(cluster, f"{mysql_database}.f", {b'{"id":1}': b'{"id":1}', b'{"id":2}': b'{"id":2}'})
 
     # Nor does it mix its rows with what somebody else has in a topic.
-    foreign = Producer({"bootstrap.servers": kafka_server.bootstrap})
-    foreign.produce(f"{mysql_database}.g", b"theirs", b"theirs")
-    assert foreign.flush(30) == 0
+    admin = AdminClient({"bootstrap.servers": kafka_server.bootstrap})
+    admin.create_topics([NewTopic(f"{mysql_database}.g", 1)])[f"{mysql_database}.g"].result(30)
+    spoil(kafka_server, mysql_database, ("g", "theirs", "theirs"))
     execute(mysql_server, "CREATE TABLE g (id INT PRIMARY KEY)", mysql_database)
     error = failure(cluster)
     assert error["name"] == "SinkRefused"

@@ -18,6 +18,7 @@ class Faults:
     rival: float = 0.002
     reread: float = 0.02
     truncate: float = 0.003
+    swap: float = 0.001
     no_wait_for_low: bool = False
     no_fence: bool = False
     end_before_fence: bool = False

@@ -13,6 +13,7 @@ import orjson
 
 from shared.adapters.memory.kafka import MemorySink
 from shared.machines.ledger import HeldRanges, Ledger, MemoryHold, TableRecord
+from shared.model.binlog import Statement
 from shared.model.change import Change
 from shared.model.orders import ReadChunks
 from shared.model.position import GtidSet
@@ -132,6 +133,14 @@ class CommitsInHalves(MemorySink):
             super().write_all(topic, [change])
 
 
+class IgnoresRenames(Leader):
+    """Rule 13: a table that another took the place of is not copied again."""
+
+    def _statement(self, event: Statement) -> None:
+        if not event.sql.startswith("RENAME"):
+            super()._statement(event)
+
+
 class NeverSweeps(Ledger):
     """Rule 10: rows that a statement took away stay in the topic."""
 
@@ -169,5 +178,6 @@ MUTANTS: dict[str, tuple[Rules, bool]] = {
     "8: nothing is skipped": (Rules(ledger=ForgetsWhatRCovers), False),
     "10: tombstones by an earlier read": (Rules(absence_read_early=True), True),
     "10: no sweep of an emptied table": (Rules(ledger=NeverSweeps), True),
+    "13: another table under the same name": (Rules(leader=IgnoresRenames), True),
     "12: transactions in halves": (Rules(leader_sink=CommitsInHalves), True),
 }

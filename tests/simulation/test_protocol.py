@@ -32,7 +32,7 @@ def name_of(block: range) -> str:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=name_of)
 def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
-    takeovers = fences = merged = together = rereads = sweeps = joined = 0
+    takeovers = fences = merged = together = rereads = sweeps = joined = again = 0
     for seed in block:
         world = simulate(seed, Faults())
         assert check(world) == [], f"seed {seed}: python -m tests.simulation {seed}"
@@ -43,6 +43,7 @@ def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
         rereads += world.rereads
         sweeps += world.sweeps
         joined += world.joined
+        again += world.again
     # A simulation that never reached the hard paths would prove nothing.
     assert takeovers > len(block) / 2
     assert fences > len(block) / 4
@@ -51,6 +52,7 @@ def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
     assert rereads > len(block)
     assert sweeps > len(block)
     assert joined > len(block) / 4
+    assert again > len(block) / 4
 
 
 @pytest.mark.parametrize("block", BLOCKS[: max(1, len(BLOCKS) // 10)], ids=name_of)

@@ -19,13 +19,14 @@ from shared.adapters.memory.kafka import Cluster, MemorySink
 from shared.adapters.memory.mysql import MemoryMysql, MemoryStream, key_bytes, value_bytes
 from shared.codec import FormatOptions, key_reader
 from shared.errors import Transient
-from shared.machines.ledger import MemoryHold, StoredState, TableRecord, encode_record
+from shared.machines.ledger import MemoryHold, StoredState, TableRecord
 from shared.model.chunk import ChunkId, KeyRange
 from shared.model.orders import AskChunks, AskReread, AskSplit, AskSweep, Bounds, SplitTable, SweepTable, Swept
 from shared.model.schema import Column, Table, TableId
 from shared.model.throttle import Limits
 from tests.simulation.faults import Faults
 from tests.simulation.ports import STATE, ApartSink, Fencer, Gauge, Hints, Post, Reader, SlowLog, SlowStream, Source
+from workers.binlog.anew import take_in
 from workers.binlog.leader import Leader
 from workers.binlog.ports import Policy, Ports
 from workers.binlog.takeover import first_records, records_of, take_over
@@ -68,6 +69,7 @@ class World:
     rereads: int = 0
     sweeps: int = 0
     joined: int = 0
+    again: int = 0
     held: set[tuple[bytes, bytes | None]] = field(default_factory=set)
     most_held: int = 0
     streams: list[str] = field(default_factory=list)
@@ -114,6 +116,8 @@ class World:
                 self.start_reread()
             if self.writing and self.chance(self.faults.truncate):
                 self.truncate()
+            if self.writing and self.chance(self.faults.swap):
+                self.swap()
             if self.writing and self.chance(0.002):
                 self.make()
             self.advance_commits()
@@ -165,11 +169,18 @@ class World:
             self.mysql.commit([(table, row, alive) for (table, row), alive in writes.items()])
 
     def truncate(self) -> None:
-        """Takes a table's rows away, when nobody writes to it."""
         table = self.random.choice(self.tables)
         if table.id not in {name for name, _ in self.mysql.locked()}:
             self.note(f"MySQL truncates {table.id}")
             self.mysql.run(f"TRUNCATE TABLE {table.id.table}", table.id, range(rows(table)))
+
+    def swap(self) -> None:
+        """Another table takes a table's name, with rows of which the binlog has nothing."""
+        table = self.random.choice(self.tables)
+        if table.id not in {name for name, _ in self.mysql.locked()}:
+            self.note(f"MySQL renames another table to {table.id}")
+            every = range(rows(table))
+            self.mysql.run(f"RENAME TABLE x TO {table.id.table}", table.id, every, [self.chance(0.5) for _ in every])
 
     def make(self) -> None:
         for table in self.late:
@@ -210,9 +221,10 @@ class World:
                 while not all(commit.executed for commit in shown):
                     yield
                 new = [replace(record, since=self.mysql.executed()) for record in new]
-                sink.commit([encode_record(record) for record in new])
-                state.tables |= {record.table.id: record for record in new}
-                self.joined += 1
+                again = sum(record.table.id in state.tables for record in new)
+                self.joined, self.again = self.joined + len(new) - again, self.again + again
+                state, records = take_in(state, new)
+                sink.commit(records)
             ledger = rules.ledger(state, state.position.epoch + 1, "server", self.parallelism, self.new_hold)
         for record in list(ledger.tables.values()):  # as a tenure that opens does it
             if record.rows_estimate <= SMALL and not record.split_done:
@@ -232,8 +244,9 @@ class World:
         leader.finish()
 
     def newcomers(self, state: StoredState) -> list[TableRecord]:
-        """The tables that MySQL shows and the job does not have."""
-        new = (table for table in self.tables if table.id not in state.tables)
+        """The tables that MySQL shows and the job does not have, or not as they are now."""
+        known = {name for name, record in state.tables.items() if not record.stale}
+        new = (table for table in self.tables if table.id not in known)
         return [TableRecord(table, table.id.table, rows(table), 3) for table in new]
 
     def appetite(self) -> int:

@@ -7,7 +7,7 @@ deleted unseen, goes when the table is live: it counts as emptied, and so its to
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from shared.machines.ledger import PositionRecord, Record, ResyncRecord, StoredState, TableRecord, encode_record
@@ -40,28 +40,43 @@ def begin_anew(
     return StoredState(position, tables, topics=dict(state.topics), resynced=wish or state.resynced), records
 
 
-def give_up(state: StoredState, gone: Collection[TableId], *, sweep: bool) -> tuple[StoredState, list[Record]]:
+def give_up(
+    state: StoredState, gone: Collection[TableId], since: GtidSet, *, sweep: bool
+) -> tuple[StoredState, list[Record]]:
     """The new state when tables went while they were copied, and the records that make it of the old one: they have
     nothing to read any more. All their readers are fenced.
 
     Args:
         state: the fold of the state topic.
         gone: the tables.
+        since: what the server had executed when they were not there.
         sweep: whether what was copied already gets tombstones.
     """
-    tables = {name: _emptied(state.tables[name], int(sweep)) for name in gone}
-    forgotten = [chunk for chunk in state.chunks if chunk.table in tables]
+    return _with(state, {name: replace(_emptied(state.tables[name], int(sweep)), since=since) for name in gone})
+
+
+def take_in(state: StoredState, planned: Iterable[TableRecord]) -> tuple[StoredState, list[Record]]:
+    """The new state when tables join, or are copied again under a name that the job has: then behind all that it had of it, with a
+    sweep at the end.
+    """
+    known = state.tables
+    found = ((record.table.id, record) for record in planned)
+    return _with(state, {name: _again(known[name], record) if name in known else record for name, record in found})
+
+
+def _with(state: StoredState, tables: Mapping[TableId, TableRecord]) -> tuple[StoredState, list[Record]]:
+    """The state with these tables in place of what it has of them, and the records that make it of the old one."""
     marks = [(chunk, attempt) for chunk, attempt in state.done if chunk.table in tables]
-    records: list[Record] = [(chunk_key_bytes(chunk), None) for chunk in forgotten]
+    records: list[Record] = [(chunk_key_bytes(chunk), None) for chunk in state.chunks if chunk.table in tables]
     records += [(done_key_bytes(chunk, attempt), None) for chunk, attempt in marks]
     records += [encode_record(record) for record in tables.values()]
-    left = replace(
+    made = replace(
         state,
         tables={**state.tables, **tables},
         chunks={chunk: record for chunk, record in state.chunks.items() if chunk.table not in tables},
         done={key: mark for key, mark in state.done.items() if key[0].table not in tables},
     )
-    return left, records
+    return made, records
 
 
 def _again(known: TableRecord, planned: TableRecord | None) -> TableRecord:
@@ -72,4 +87,6 @@ def _again(known: TableRecord, planned: TableRecord | None) -> TableRecord:
 
 
 def _emptied(known: TableRecord, times: int) -> TableRecord:
-    return replace(known, chunks=0, split_at=None, split_done=True, released=0, rows=0, emptied=known.emptied + times)
+    return replace(
+        known, chunks=0, split_at=None, split_done=True, released=0, rows=0, stale=False, emptied=known.emptied + times
+    )

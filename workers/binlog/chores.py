@@ -107,6 +107,11 @@ class Chores:
         """True when this attempt has a chore."""
         return self._splitter.does(attempt) or self._sweeper.does(attempt)
 
+    def tables_of(self, attempt: str) -> set[TableId]:
+        """The tables of which this attempt has a chore."""
+        chores = (self._splitter, self._sweeper)
+        return {chore.table for chore in chores if chore.table is not None and chore.does(attempt)}
+
     def end(self, attempt: str) -> None:
         """This attempt has given its chore up, if it had one."""
         for chore in (self._splitter, self._sweeper):

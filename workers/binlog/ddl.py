@@ -1,13 +1,17 @@
-"""What the leader does about a logged statement: stop, have topics swept, look at the catalog, or end the tenure for tables that
-come or go. What a statement means is decided by `statements`, without looking at anything but its text.
+"""What the leader does about a logged statement: stop, have topics swept or tables copied again, look at the catalog, or end the
+tenure for tables that change, come or go. What a statement means is decided by `statements`, without looking at anything but its text.
 """
 
 from __future__ import annotations
 
-from shared.errors import SchemaChanged
+from collections.abc import Collection
+
+from shared.errors import HeadraceError, SchemaChanged, TableGone
 from shared.machines.ledger import Ledger
-from shared.model.binlog import Statement
+from shared.model.binlog import Statement, Unread
+from shared.model.orders import GaveUp
 from shared.model.position import Coordinates
+from shared.model.schema import TableId
 from workers.binlog.ports import Policy, Source
 from workers.binlog.statements import Verdict, judge
 
@@ -44,16 +48,55 @@ class Ddl:
         ledger = self._ledger
         known = [table for table in ledger.tables if not ledger.predates(table)]
         verdict = judge(event.database, event.sql, known)
-        if verdict.stop:
-            raise SchemaChanged(f"{verdict.stop}, which the job cannot follow (before {place}).", _HINT)
         if self._policy.sweep:
             for table in verdict.emptied:
                 ledger.emptied(table, whole=table in verdict.void)
-        for table in verdict.recheck:
-            if self._source.current(table) != ledger.tables[table].table:
-                raise SchemaChanged(f"The columns or keys of {table} changed (before {place}).", _HINT)
-        # What came of statements that are read again, this tenure's opening has seen.
-        return "" if ledger.replayed else self._come_or_gone(verdict)
+        if ledger.replayed:
+            return ""  # the rest was done when it came for the first time, and is stored
+        if verdict.stop or (verdict.why and not self._policy.follow):
+            raise SchemaChanged(f"{verdict.stop or verdict.why}, which the job cannot follow (before {place}).", _HINT)
+        for table in verdict.again:
+            ledger.stale(table)
+        reasons = [
+            self._changed(table, SchemaChanged(f"The columns or keys of {table} changed (before {place}).", _HINT))
+            for table in filter(self._has_changed, verdict.recheck)
+        ]
+        return verdict.why or next(iter(reasons), "") or self._come_or_gone(verdict)
+
+    def unread(self, event: Unread) -> str:
+        """Rows came of a table that is not as the job knows it; returns as `take`.
+
+        Raises:
+            HeadraceError: it cannot follow.
+        """
+        if self._ledger.replayed or self._ledger.predates(event.table):
+            return ""
+        error = event.error(event.message, event.hint)
+        if not self._has_changed(event.table):
+            raise error  # to copy it again would lead to the same
+        return self._changed(event.table, error)
+
+    def unreadable(self, tables: Collection[TableId], message: GaveUp) -> str:
+        """A worker could not read these tables. Returns as `take` where that is because of a statement that the stream has yet to
+        bring; empty where it is an error.
+        """
+        if message.error == TableGone.__name__:
+            return message.message
+        if message.error != SchemaChanged.__name__ or not self._policy.follow:
+            return ""
+        changed = [table for table in tables if self._has_changed(table)]
+        for table in changed:
+            self._ledger.stale(table)
+        return message.message if changed else ""
+
+    def _has_changed(self, table: TableId) -> bool:
+        return self._source.current(table) != self._ledger.tables[table].table
+
+    def _changed(self, table: TableId, error: HeadraceError) -> str:
+        if not self._policy.follow:
+            raise error
+        self._ledger.stale(table)
+        return error.message
 
     def _come_or_gone(self, verdict: Verdict) -> str:
         for table in verdict.made:

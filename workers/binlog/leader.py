@@ -14,10 +14,19 @@ from itertools import groupby
 from typing import Any
 
 from scheduler.dispatch import Dispatch, Sweep
-from shared.errors import NeedsOperator, TableGone, UnsupportedEvent
+from shared.errors import UnsupportedEvent
 from shared.machines.ledger import Batch, DoneMark, Grant, HeldRanges, Ledger, decode_record
 from shared.machines.throttle import Throttle
-from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, Statement, TransactionBegin, TransactionEnd
+from shared.model.binlog import (
+    Event,
+    Heartbeat,
+    Rotate,
+    RowChanges,
+    Statement,
+    TransactionBegin,
+    TransactionEnd,
+    Unread,
+)
 from shared.model.change import Change, ChunkKey, Tally, bytes_of
 from shared.model.chunk import REREAD, ChunkId
 from shared.model.chunk_key import are_bounds, needs_server_order
@@ -41,7 +50,7 @@ from shared.model.throttle import Limits, Pace
 from workers.binlog.chores import Chores
 from workers.binlog.continuity import require_new
 from workers.binlog.ddl import Ddl
-from workers.binlog.ports import Policy, Ports
+from workers.binlog.ports import Policy, Ports, WorkerFailed
 from workers.binlog.takeover import understood
 from workers.binlog.tallies import Tallies
 
@@ -49,10 +58,6 @@ from workers.binlog.tallies import Tallies
 _EVENTS_PER_STEP = 2000
 
 _START = Coordinates("start.000000", 0)
-
-
-class WorkerFailed(NeedsOperator):
-    """A snapshot worker met an error that waiting cannot mend."""
 
 
 class Leader:
@@ -80,6 +85,7 @@ class Leader:
             TransactionBegin: self._begin,
             TransactionEnd: self._end,
             Statement: self._statement,
+            Unread: self._unread,
             Rotate: self._place,
             Heartbeat: self._place,
         }
@@ -150,7 +156,7 @@ class Leader:
             event = events.popleft()
             handlers[type(event)](event)
             taken += 1
-            if self._written >= self._policy.commit_messages and not ledger.in_transaction:
+            if not ledger.in_transaction and (self.reopen or self._written >= self._policy.commit_messages):
                 break
         return taken > 0
 
@@ -203,6 +209,9 @@ class Leader:
     def _write_batches(self, batches: Iterable[Batch]) -> None:
         for table, changes in batches:
             self._write(table, changes, bytes_of(changes))
+
+    def _unread(self, event: Unread) -> None:
+        self.reopen = self._ddl.unread(event) or self.reopen
 
     def _statement(self, event: Statement) -> None:
         place = Coordinates(self.reached.file, event.end_position or self.reached.offset)
@@ -288,8 +297,9 @@ class Leader:
             # It had not been admitted: a worker that is set up wrongly, or a report that comes late. Others may do it.
             self.worker_error = message if message.fatal else self.worker_error
             return
-        if message.error == TableGone.__name__:
-            self.reopen = message.message  # its DROP is on its way
+        claimed = {chunk.table for chunk, attempt in self.ledger.claims() if attempt == message.attempt}
+        if reason := self._ddl.unreadable(claimed | self._chores.tables_of(message.attempt), message):
+            self.reopen = reason
         elif message.fatal:
             raise WorkerFailed(f"A snapshot worker stopped with {message.error}: {message.message}", message.hint)
         if message.attempt in self._beats:

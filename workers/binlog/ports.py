@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from scheduler.dispatch import Hint
+from shared.errors import NeedsOperator
 from shared.machines.ledger import HeldRange, Record
 from shared.model.binlog import Event
 from shared.model.change import Change, ChunkKey
@@ -17,6 +18,10 @@ from shared.model.orders import Answer, Question
 from shared.model.position import Coordinates
 from shared.model.schema import Table, TableId
 from shared.model.throttle import Limits, Pressure
+
+
+class WorkerFailed(NeedsOperator):
+    """A snapshot worker met an error that waiting cannot mend."""
 
 
 class Stream(Protocol):
@@ -134,6 +139,8 @@ class Policy:
     """A splitter without a result, or a sweeper without a sign of life for this long is taken for dead."""
     sweep: bool = True
     """Whether topics follow statements that take rows away without a change of each."""
+    follow: bool = True
+    """Whether tables that change are copied again; else the job stops."""
     joins: Callable[[TableId], bool] = _never
     """Whether a table of this name, which the job does not have, joins it."""
     commit_messages: int = 50_000

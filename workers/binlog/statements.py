@@ -56,12 +56,15 @@ _DATABASE = re.compile(r"\W*DROP\s+(?:DATABASE|SCHEMA)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`stop` says why the job must stop; otherwise `recheck` are the tables to compare with the catalog, `emptied` those that may have lost
+    """`stop` says why the job must stop. `again` are tables that must be copied again, as rows came or went with the statement, and
+    `why` says so; otherwise `recheck` are the tables to compare with the catalog, `emptied` those that may have lost
     rows, `dropped` those of them that may not be there any more, and `void` those that have surely lost all rows. `made` are the names of
     tables that it may have made.
     """
 
     stop: str = ""
+    why: str = ""
+    again: tuple[TableId, ...] = ()
     recheck: tuple[TableId, ...] = ()
     emptied: tuple[TableId, ...] = ()
     dropped: tuple[TableId, ...] = ()
@@ -96,17 +99,17 @@ def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdi
     if _DROPS.match(text):
         return Verdict(emptied=named, dropped=named, void=_surely(text, default_database, named))
     if verb in ("DROP", "RENAME"):
-        return Verdict(stop=f"{verb} reached {named[0]}")
+        return Verdict(why=f"{verb} reached {named[0]}", again=named, made=made)
     if verb in _ROWS_CHANGE:
         return Verdict(stop=f"{verb} on {named[0]} was logged as a statement, not as rows")
-    return _judge_alter(text, named) if verb == "ALTER" else Verdict(recheck=named, made=made)
+    return _judge_alter(text, named, made) if verb == "ALTER" else Verdict(recheck=named, made=made)
 
 
-def _judge_alter(text: str, named: tuple[TableId, ...]) -> Verdict:
+def _judge_alter(text: str, named: tuple[TableId, ...], made: tuple[TableId, ...]) -> Verdict:
     if _SWAPS_ROWS.search(text):
-        return Verdict(stop=f"ALTER TABLE … PARTITION or TABLESPACE reached {named[0]}")
+        return Verdict(why=f"ALTER TABLE … PARTITION or TABLESPACE reached {named[0]}", again=named)
     if re.search(r"\bRENAME\s++(?!(?:COLUMN|INDEX|KEY)\b)", text, re.IGNORECASE):
-        return Verdict(stop=f"ALTER TABLE … RENAME reached {named[0]}")
+        return Verdict(why=f"ALTER TABLE … RENAME reached {named[0]}", again=named, made=made)
     return Verdict(recheck=named, emptied=named if _TAKES_PARTITIONS.search(text) else ())
 
 

@@ -1,8 +1,8 @@
 """The tables of a job: those of its beginning, and those that join it later. A tenure looks for the latter when it opens, and ends
 when its stream brings a statement that may have made one.
 
-Why a table may join in the midst (DESIGN section 3). Between the looks at which tables there are and at their columns, the server is asked
-what it has executed: that is what the table joins behind (`since`). Its topic is empty, and its readers wait until the server has executed both P and
+Why a table may join in the midst (DESIGN section 3). Between two looks at its columns, which agree, the server is asked what it has
+executed: that is what the table joins behind (`since`). Its topic is empty, and its readers wait until the server has executed both P and
 `since`. So its rows show all that came before, and nothing of that is taken from the stream: neither changes nor statements,
 which may concern other tables that had the name. All that comes after is new to the readers, or held, or written.
 """
@@ -21,11 +21,11 @@ from scheduler.preflight.source import check_tables
 from shared.adapters.kafka.topics import Topics
 from shared.adapters.mysql.session import Session
 from shared.errors import InvalidJob, PreflightFailed, SinkRefused, Unavailable
-from shared.machines.ledger import Record, StoredState, TableRecord, encode_record
+from shared.machines.ledger import Record, StoredState, TableRecord
 from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId
 from shared.runtime import logs
-from workers.binlog.anew import give_up
+from workers.binlog.anew import give_up, take_in
 from workers.binlog.context import JobContext
 from workers.binlog.source import MysqlSource
 from workers.binlog.takeover import first_records
@@ -76,41 +76,47 @@ def as_in_catalog(
     if state.position is None:
         return state, []
     processed = state.position.processed
-    copied = [record for record in state.tables.values() if not record.live]
+    copied = [record for record in state.tables.values() if not record.live]  # stale ones among them
     # A statement may stand in the binlog before MySQL shows what it did.
     source.wait_for(reduce(GtidSet.union, (record.low(processed) for record in copied), processed))
-    listed = list_tables(session)
+    listed = dict.fromkeys(list_tables(session))
     missing = [record for record in copied if record.table.id not in listed]
-    gone = [record.table.id for record in missing if not source.exists(record.table)]
-    state, records = give_up(state, gone, sweep=context.spec.sink.on_truncate == "tombstones")
     joins = joining(context, state.tables, ignore_case=source.ignores_case())
-    new = _newcomers(context, source, session, state, [table for table in listed if joins(table)], alive)
-    if gone or new:
-        LOG.info("tables_change", joined=[str(record.table.id) for record in new], gone=[str(table) for table in gone])
-    tables = {**state.tables, **{record.table.id: record for record in new}}
-    return replace(state, tables=tables), [*records, *map(encode_record, new)]
+    new = [table for table in listed if joins(table)]
+    again = [record.table.id for record in copied if record.stale and record.table.id in listed]
+    if not (missing or new or again):
+        return state, []
+    # What is the same before and after `since` was so at `since`.
+    tables = read_tables(session, [*again, *new])
+    since = source.settled()
+    if tables.keys() != {*again, *new} or read_tables(session, list(tables)) != tables:
+        raise Unavailable("A table changed while it joined the job.")
+    gone = [record.table.id for record in missing if not source.exists(record.table)]
+    state, records = give_up(state, gone, since, sweep=context.spec.sink.on_truncate == "tombstones")
+    copies = [replace(copy, since=since) for copy in _newcomers(context, session, state, tables, alive)]
+    if gone or copies:
+        LOG.info("tables_change", new=list(map(str, new)), again=list(map(str, again)), gone=list(map(str, gone)))
+    state, more = take_in(state, copies)
+    return state, [*records, *more]
 
 
 def _newcomers(
     context: JobContext,
-    source: MysqlSource,
     session: Session,
     state: StoredState,
-    names: list[TableId],
+    tables: Mapping[TableId, Table],
     alive: Callable[[], None],
 ) -> list[TableRecord]:
-    """Tables that join, ready to be copied."""
-    if not names:
+    """Tables that join, or join anew, ready to be copied."""
+    if not tables:
         return []
-    since = source.settled()
-    found = check_tables(session, context.spec, names, list(state.tables))
+    found = check_tables(session, context.spec, list(tables), [name for name in state.tables if name not in tables])
     if error := next((finding for finding in found.findings if finding.is_error), None):
-        if not set(names) <= set(list_tables(session)):
-            raise Unavailable("A new table vanished while it joined the job.")
-        hint = f"{error.hint} Or drop the new table. Then scheduler resume {context.wanted.name}."
-        raise PreflightFailed(f"A new table that matches the job's patterns cannot join it. {error.message}", hint)
-    topics = {name: found.topics[name] for name in names}
-    records = [replace(record, since=since) for record in planned(context, session, found.tables, topics)]
+        hint = f"{error.hint} Or drop the table. Then scheduler resume {context.wanted.name}."
+        raise PreflightFailed(f"A table that is new, or has changed, cannot be copied. {error.message}", hint)
+    topics = {name: found.topics[name] for name in tables}
+    records = planned(context, session, list(tables.values()), topics)
+    topics = {name: topic for name, topic in topics.items() if name not in state.tables}
     if used := _used(context, topics):
         table = next(name for name, topic in topics.items() if topic == used)
         raise SinkRefused(

@@ -206,6 +206,7 @@ class Tenure:
             ledger.parallelism,
             silence=self._context.settings.silence_seconds,
             sweep=self._context.spec.sink.on_truncate == "tombstones",
+            follow=self._context.spec.pipeline.follows_schema,
             joins=opened.joins,
         )
         leader = Leader(ledger, ports, policy, limits)

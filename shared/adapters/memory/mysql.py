@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from shared.model.binlog import Event, Heartbeat, RowChanges, Statement, TransactionBegin, TransactionEnd
 from shared.model.change import Change, bytes_of
@@ -73,11 +74,20 @@ class MemoryMysql:
             self.history.setdefault((table, row), [None]).append(version)
         self.binlog.append(Commit(number, made))
 
-    def run(self, sql: str, table: TableId, rows: Iterable[int]) -> None:
-        """Appends a statement behind which a table is empty. `rows` are all that there may be: nobody writes them meanwhile."""
-        for row in rows:
-            self.history.setdefault((table, row), [None]).append(None)
-        self.binlog.append(Commit(len(self.binlog) + 1, tuple((table, row, None) for row in rows), sql))
+    def run(self, sql: str, table: TableId, rows: Iterable[int], alive: Iterable[bool] = ()) -> None:
+        """Appends a statement behind which a table is empty, or has other rows.
+
+        Args:
+            sql: the statement.
+            table: the table.
+            rows: all that there may be; nobody writes them meanwhile.
+            alive: which of them there are behind it; none if it does not say.
+        """
+        number = len(self.binlog) + 1
+        made = tuple((table, row, number if there else None) for row, there in zip_longest(rows, alive))
+        for _, row, version in made:
+            self.history.setdefault((table, row), [None]).append(version)
+        self.binlog.append(Commit(number, made, sql))
 
     def show(self, commit: Commit) -> None:
         """The engine commits: SELECT sees the transaction."""

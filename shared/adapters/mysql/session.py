@@ -18,7 +18,7 @@ from pymysql.cursors import Cursor
 from shared.adapters.mysql.cost import Cost
 from shared.adapters.mysql.result import ask, piece, release
 from shared.codec import SnapshotEncoder
-from shared.errors import Bug, HeadraceError, NeedsOperator, PreflightFailed, TableGone, Unavailable
+from shared.errors import Bug, HeadraceError, PreflightFailed, SchemaChanged, TableGone, Unavailable
 from shared.model.change import EncodedRow
 from shared.model.throttle import Address
 
@@ -33,7 +33,7 @@ _DENIED = frozenset(
 )
 _GONE = frozenset({ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR})
 
-_AS_KNOWN = "The table is not as the job knows it; cancel the job and submit it again."
+_AS_KNOWN = "The table is not as the job knows it: scheduler resume JOB --resync copies its tables again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ def _translate(error: pymysql.MySQLError, target: MysqlTarget, doing: str) -> He
     if code in _GONE:
         return TableGone(message, _AS_KNOWN)
     if code == ER.BAD_FIELD_ERROR:
-        return NeedsOperator(message, _AS_KNOWN)
+        return SchemaChanged(message, _AS_KNOWN)
     if code in (CR.CR_CONN_HOST_ERROR, CR.CR_UNKNOWN_HOST):
         return Unavailable(message, "Check source.hostname and source.port, and that MySQL is running.")
     if isinstance(error, pymysql.ProgrammingError):

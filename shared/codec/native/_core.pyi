@@ -44,7 +44,7 @@ class StreamDecoder:
     refusal: tuple[int, str] | None
     def __new__(
         cls,
-        bind: Callable[[str, str, bytes], tuple[Any, RowShape] | None],
+        bind: Callable[[str, str, bytes], tuple[Any, RowShape | None] | None],
         make: Sequence[Callable[..., Any]],
         fail: Callable[[str, str, str], Exception],
     ) -> StreamDecoder: ...

@@ -11,7 +11,16 @@ from shared.codec.options import FormatOptions
 from shared.codec.reference.json_text import VALUE_ERRORS
 from shared.codec.reference.rows import agreed_places, check_table
 from shared.codec.reference.table_map import parse_table_map
-from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, Statement, TransactionBegin, TransactionEnd
+from shared.model.binlog import (
+    Event,
+    Heartbeat,
+    Rotate,
+    RowChanges,
+    Statement,
+    TransactionBegin,
+    TransactionEnd,
+    Unread,
+)
 from shared.model.schema import Table, TableId
 
 
@@ -55,7 +64,7 @@ class EventDecoder:
 
     def __init__(self, tables: Callable[[TableId], TableDecoder | None]) -> None:
         self._tables = tables
-        make = (TransactionBegin, RowChanges, TransactionEnd, Statement, Rotate, Heartbeat)
+        make = (TransactionBegin, RowChanges, TransactionEnd, Statement, Rotate, Heartbeat, _unread)
         self._decoder = StreamDecoder(self._bind, make, _error)
 
     def feed(self, data: bytes, *, merge: bool = False) -> list[Event]:
@@ -86,19 +95,25 @@ class EventDecoder:
         """The error by which the server ended the stream: its number and text."""
         return self._decoder.refusal
 
-    def _bind(self, database: str, table: str, body: bytes) -> tuple[TableId, RowShape] | None:
+    def _bind(self, database: str, table: str, body: bytes) -> tuple[TableId | Unread, RowShape | None] | None:
         name = TableId(database, table)
         decoder = self._tables(name)
         if decoder is None:
             return None
         try:
             return name, decoder.bind(body)
+        except errors.HeadraceError as error:  # it counts only where rows follow, and perhaps not even there
+            return Unread(name, type(error), error.message, error.hint), None
         except VALUE_ERRORS as error:
             raise _error(
                 "UnsupportedEvent",
                 f"{name}: a table map in the binlog cannot be decoded ({type(error).__name__}).",
                 "The event is damaged.",
             ) from None
+
+
+def _unread(found: Unread, timestamp: int, end_position: int) -> Unread:
+    return found._replace(timestamp=timestamp, end_position=end_position)
 
 
 def _error(name: str, message: str, hint: str) -> errors.HeadraceError:

@@ -23,7 +23,7 @@ from shared.codec.reference.payload import inner_events
 from shared.codec.reference.query import Phrase, parse_query, phrase_of
 from shared.codec.reference.rows import BoundRows, TableDecoder
 from shared.codec.reference.table_map import counted, packed_number, table_names
-from shared.errors import UnsupportedEvent
+from shared.errors import HeadraceError, UnsupportedEvent
 from shared.model.binlog import (
     Event,
     Heartbeat,
@@ -32,6 +32,7 @@ from shared.model.binlog import (
     Statement,
     TransactionBegin,
     TransactionEnd,
+    Unread,
 )
 from shared.model.change import bytes_of
 from shared.model.schema import TableId
@@ -100,7 +101,7 @@ class Events:
         self._tables = tables
         self._checksummed: bool | None = None  # None: no FORMAT_DESCRIPTION yet
         self._position = 0
-        self._maps: dict[int, BoundRows | None] = {}
+        self._maps: dict[int, BoundRows | Unread | None] = {}
         self._in_transaction = False
         self._begun = False
         self._changed = False
@@ -318,25 +319,34 @@ class Events:
 
     def _table_map(self, _: _Header, body: bytes) -> Iterator[Event]:
         number, map_body = int.from_bytes(body[:6], "little"), body[8:]
-        database, table, _place = table_names(map_body)
-        decoder = self._tables(TableId(database.decode(), table.decode()))
-        self._maps[number] = None if decoder is None else decoder.bind(map_body)
+        database, name, _place = table_names(map_body)
+        table = TableId(database.decode(), name.decode())
+        decoder = self._tables(table)
+        try:
+            self._maps[number] = None if decoder is None else decoder.bind(map_body)
+        except HeadraceError as error:  # it counts only where rows follow, and perhaps not even there
+            self._maps[number] = Unread(table, type(error), error.message, error.hint)
         return iter(())
 
     def _rows(self, header: _Header, body: bytes) -> Iterator[Event]:
         bound = self._bound(header, body)
-        if bound is None:
-            return
-        # Behind table id and flags: data of partitions, its length counting itself.
-        place = 8 + int.from_bytes(body[8:10], "little")
-        yield from self._changes(header, bound, header.kind, body, place)
+        if bound is not None:
+            # Behind table id and flags: data of partitions, its length counting itself.
+            place = 8 + int.from_bytes(body[8:10], "little")
+            yield from self._changes(header, bound, header.kind, body, place)
 
     def _rows_v1(self, header: _Header, body: bytes) -> Iterator[Event]:
         bound = self._bound(header, body)
         if bound is not None:
             yield from self._changes(header, bound, header.kind + _V1_LOWER, body, 8)
 
-    def _changes(self, header: _Header, bound: BoundRows, kind: int, body: bytes, place: int) -> Iterator[Event]:
+    def _changes(
+        self, header: _Header, bound: BoundRows | Unread, kind: int, body: bytes, place: int
+    ) -> Iterator[Event]:
+        if isinstance(bound, Unread):
+            self._changed = True
+            yield bound._replace(timestamp=header.timestamp, end_position=header.end_position)
+            return
         changes = bound.changes(kind, body, place, len(body))
         if changes:
             self._changed = True
@@ -350,7 +360,7 @@ class Events:
             )
         return iter(())
 
-    def _bound(self, header: _Header, body: bytes) -> BoundRows | None:
+    def _bound(self, header: _Header, body: bytes) -> BoundRows | Unread | None:
         if len(body) < 10:
             raise ValueError("a rows event is cut short")
         number = int.from_bytes(body[:6], "little")

@@ -98,11 +98,11 @@ class Ledger:
 
     @property
     def singly(self) -> bool:
-        """True while transactions must come one by one: R, a hold, or what a table joined behind may end between any two."""
+        """True while transactions must come one by one: R, a hold, or what a table joined behind may end between them."""
         return self.replaying or self._tables.some_join
 
     def predates(self, table: TableId) -> bool:
-        """True when what the present transactions do to the table came before it joined, so that its readers see it."""
+        """True when what the present transactions do to the table is older than its readers, which see it."""
         return self._tables.predates(table, self._required_gtids())
 
     @property
@@ -203,6 +203,10 @@ class Ledger:
         if whole:
             self._held.void(table, self._again())
 
+    def stale(self, table: TableId) -> None:
+        """The table is not as the job knows it: the next tenure has it copied again. Nothing of it is taken from now on."""
+        self._tables.stale(table)
+
     def next_to_sweep(self) -> TableRecord | None:
         """The first live table that was emptied and not swept since. What was held then may be written yet, by its reader or
         from the hold, and a sweep must see it: so nothing of the table is held.
@@ -230,9 +234,7 @@ class Ledger:
         return None
 
     def ask_again(self, table: TableId, bounds: KeyRange, attempt: str) -> Refusal | None:
-        """Rule 10: may this attempt read a range of a live table again? One at a time, for ranges that are held must not
-        overlap. Nothing of it is left when it ends: whoever wants more than an attempt asks again.
-        """
+        """Rule 10: may this attempt read a range of a live table? One at a time, as held ranges must not overlap, and once."""
         self._between_transactions()
         record = self.tables.get(table)
         if record is None or not record.live:
@@ -258,8 +260,8 @@ class Ledger:
             chunk.state, chunk.rows = ChunkState.READ, rows
 
     def fenced(self, chunk_id: ChunkId, attempt: str) -> Iterator[Batch]:
-        """Rule 7: the id is fenced and the state topic was read to its end as of after the fence. Without a done-mark
-        the chunk waits again and its held events go out now. The caller writes all that this yields.
+        """Rule 7: the id is fenced and the state topic was read to its end as of after that. Without a done-mark the chunk
+        waits again and its held events go out now: the caller writes all that this yields.
         """
         chunk = self._claimed(chunk_id, attempt)
         if chunk:
@@ -282,9 +284,7 @@ class Ledger:
             chunk.target = chunk.target or end
 
     def ripe(self, reached: Coordinates) -> Iterator[Batch]:
-        """The held events of every chunk whose hold ends at or before the place that the stream has reached. The
-        caller writes all that this yields.
-        """
+        """The held events of chunks whose hold ends where the stream is, or before: the caller writes all that this yields."""
         self._between_transactions()
         for chunk in [c for c in self._held.ending() if c.target is not None and reached.reaches(c.target)]:
             state = chunk.state

@@ -43,6 +43,7 @@ class TableRecord:
     """A table of the job. `chunks` counts those named so far; the next bound follows `split_at`, `chunk_rows` on.
     `emptied` counts statements that took rows away without a change of each, `swept` those after which the topic was put right.
     `since` is what the server had executed when the table joined a job that ran already; None for one of its beginning.
+    `stale` means that it must be copied again with its present columns.
     """
 
     table: Table
@@ -57,6 +58,7 @@ class TableRecord:
     emptied: int = 0
     swept: int = 0
     since: GtidSet | None = None
+    stale: bool = False
 
     def low(self, processed: GtidSet) -> GtidSet:
         """P for its readers: what is processed, and all that the table joined behind."""
@@ -65,7 +67,7 @@ class TableRecord:
     @property
     def live(self) -> bool:
         """True when the whole table has been read and released: from now on it only follows the binlog."""
-        return self.split_done and self.released == self.chunks
+        return not self.stale and self.split_done and self.released == self.chunks
 
     @property
     def small(self) -> int | None:
@@ -192,7 +194,8 @@ def encode_record(record: _StateRecord) -> tuple[bytes, bytes]:
 
 def _table_body(record: TableRecord) -> dict[str, Any]:
     emptied = {"emptied": record.emptied, "swept": record.swept} if record.emptied else {}
-    joined = {} if record.since is None else {"since": str(record.since)}
+    joined: dict[str, Any] = {} if record.since is None else {"since": str(record.since)}
+    joined |= {"stale": True} if record.stale else {}
     return {
         **emptied,
         **joined,
@@ -242,6 +245,7 @@ def _decode(key: list[Any], body: dict[str, Any]) -> _StateRecord:
                 for name in ("topic", "rows_estimate", "chunk_rows", "chunks", "split_done", "released", "rows")
             }
             fields |= {name: body.get(name, 0) for name in ("emptied", "swept")}
+            fields["stale"] = body.get("stale", False)
             fields["since"] = GtidSet.parse(body["since"]) if "since" in body else None
             return TableRecord(table_from_json(body["schema"]), split_at=bound_from_json(body["split_at"]), **fields)
         case ["chunk", str(database), str(table), int(number)]:

@@ -43,9 +43,9 @@ class Tables:
             self._behind = {name: since for name, since in self._behind.items() if not processed.covers(since)}
 
     def predates(self, table: TableId, gtids: GtidSet) -> bool:
-        """True when the table joined behind these transactions."""
+        """True when the table joined behind these transactions, or must join anew, which will be behind them."""
         since = self._behind.get(table)
-        return since is not None and since.covers(gtids)
+        return (since is not None and since.covers(gtids)) or self.records[table].stale
 
     def put(self, record: TableRecord) -> None:
         """A table has a new record."""
@@ -70,6 +70,11 @@ class Tables:
     def next_to_split(self) -> TableId | None:
         """The first table whose splitter has not finished."""
         return next(iter(self._unsplit), None)
+
+    def stale(self, table: TableId) -> None:
+        """It must be copied again."""
+        if not self.records[table].stale:
+            self.put(replace(self.records[table], stale=True))
 
     def emptied(self, table: TableId) -> None:
         """A statement took rows away."""

@@ -221,7 +221,12 @@ def test_one_option_in_two_spellings_is_an_error() -> None:
         (job(sink="aliyun.kafka.endpoint: x"), "sink.aliyun.kafka.accessKeyId", "missing beside", "all five"),
         (MINIMAL.replace("mysql", "postgres"), "source.type", "found `postgres`", "only source"),
         (MINIMAL.replace("upsert-kafka", "kafka"), "sink.type", "found `kafka`", "message format"),
-        (job(rest="pipeline:\n  schema.change.behavior: evolve\n"), "pipeline.schema.change.behavior", "EXC", "yet"),
+        (
+            job(rest="pipeline:\n  schema.change.behavior: ignore\n"),
+            "pipeline.schema.change.behavior",
+            "EXC",
+            "columns that it has",
+        ),
         (job(rest="pipeline:\n  model:\n  - x\n"), "pipeline.model", "refused", "Remove"),
         (job(rest="pipeline:\n  name: #{n}\n"), "pipeline.name", "placeholder (job.yaml:11)", "same everywhere"),
         (job(rest="pipeline:\n  name: '!'\n"), "pipeline.name", "Nothing is left", "letters"),

@@ -9,7 +9,7 @@ from shared.model.chunk import ChunkId, KeyRange
 from shared.model.position import GtidSet
 from shared.model.schema import Table
 from tests.unit.machines.test_ledger import OTHER, TABLE, gtids, state, table_record
-from workers.binlog.anew import begin_anew, give_up
+from workers.binlog.anew import begin_anew, give_up, take_in
 
 NOW = GtidSet.parse("bbbbbbbb-0000-0000-0000-000000000001:1-3")
 CLAIMED = ChunkRecord(ChunkId(TABLE.id, 1), KeyRange((5,), None), "a", gtids(4))
@@ -85,7 +85,7 @@ def test_a_table_that_went_while_it_was_copied_is_given_up() -> None:
     stored = StoredState()
     before = (*old.tables.values(), *old.chunks.values(), MARK)
     assert old.position is not None
-    new, records = give_up(old, [TABLE.id], sweep=True)
+    new, records = give_up(old, [TABLE.id], gtids(9), sweep=True)
     for record in [*map(encode_record, before), encode_record(old.position), *records]:
         stored.fold(*record)
     assert stored == new
@@ -95,10 +95,28 @@ def test_a_table_that_went_while_it_was_copied_is_given_up() -> None:
     due = ledger.next_to_sweep()
     assert due is not None
     assert due.table.id == TABLE.id
-    kept, _ = give_up(old, [TABLE.id], sweep=False)
+    kept, _ = give_up(old, [TABLE.id], gtids(9), sweep=False)
     assert Ledger(kept, 4, "server", 2, MemoryHold).next_to_sweep() is None
+
+
+def test_a_table_that_is_copied_again_forgets_its_chunks_and_is_swept() -> None:
+    old = state(5, [table_record(chunks=2, split_at=(5,), stale=True, emptied=3, swept=3)], [WAITS, CLAIMED])
+    old.done[MARK.chunk, MARK.attempt] = MARK
+    stored = StoredState()
+    assert old.position is not None
+    new, records = take_in(
+        old, [replace(table_record(since=NOW), topic="by another route"), table_record(OTHER, since=NOW)]
+    )
+    before = (*old.tables.values(), *old.chunks.values(), MARK, old.position)
+    for record in [*map(encode_record, before), *records]:
+        stored.fold(*record)
+    assert stored == new
+    assert (new.chunks, new.done) == ({}, {})
+    again, joined = new.tables[TABLE.id], new.tables[OTHER.id]
+    assert (again.topic, again.chunks, again.stale, again.since) == (f"topic.{TABLE.id.table}", 0, False, NOW)
+    assert (again.emptied, again.swept, joined.emptied) == (4, 3, 0), "what is left of it is looked for"
 
 
 def test_nothing_is_given_up_for_nothing() -> None:
     old = state(5, [table_record()])
-    assert give_up(old, [], sweep=True) == (old, [])
+    assert give_up(old, [], gtids(9), sweep=True) == (old, [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,16 @@ from shared.machines.ledger import (
     TableRecord,
 )
 from shared.machines.throttle import Throttle
-from shared.model.binlog import Event, Heartbeat, Rotate, RowChanges, Statement, TransactionBegin, TransactionEnd
+from shared.model.binlog import (
+    Event,
+    Heartbeat,
+    Rotate,
+    RowChanges,
+    Statement,
+    TransactionBegin,
+    TransactionEnd,
+    Unread,
+)
 from shared.model.change import Change, ChunkKey, Tally
 from shared.model.chunk import REREAD, ChunkId, KeyRange
 from shared.model.orders import (
@@ -46,7 +55,7 @@ from shared.model.schema import Column, Table, TableId
 from shared.model.throttle import Limits, Pace, Pressure
 from tests.unit.machines.counting import calls
 from workers.binlog.leader import Leader
-from workers.binlog.ports import Policy, Ports
+from workers.binlog.ports import Policy, Ports, WorkerFailed
 
 UUID = "aaaaaaaa-0000-0000-0000-000000000001"
 NUMBERS = Table(TableId("d", "numbers"), (Column("id", "bigint", "bigint", nullable=False),), ("id",))
@@ -75,6 +84,7 @@ class World:
     commits: int = 0
     pending: bool = False
     position: int = 0
+    present: dict[TableId, Table] = field(default_factory=dict)
 
     def events(self, merge: bool) -> Sequence[Event]:
         self.merges.append(merge)
@@ -114,7 +124,7 @@ class World:
         return [ranges[0].number if key[0] == "inside" else None for key in keys]
 
     def current(self, table: TableId) -> Table | None:
-        raise AssertionError("no DDL here that changes a table")
+        return self.present[table]
 
     def pressure(self, limits: Limits) -> Pressure:
         self.looks += 1
@@ -504,14 +514,64 @@ def test_statements_that_a_table_joined_behind_say_nothing_of_it() -> None:
     joined = Table(TableId("d", "new"), LIVE.columns, LIVE.primary_key)
     record = TableRecord(joined, "topic.new", 1, 1, since=GtidSet.parse(f"{UUID}:1-9"))
     state = StoredState(PositionRecord(GtidSet.parse(f"{UUID}:1-5"), 1, "server"), {joined.id: record})
-    world = World([statement(str(number), sql) for number, sql in enumerate(sqls, 6)] + [statement("10", sqls[0])])
+    world = World([statement(str(number), sql) for number, sql in enumerate(sqls, 6)])
     ports = Ports(world, world, world, world, world, world, world, world, partial(key_reader, options=FormatOptions()))
     made = Leader(Ledger(state, 2, "server", 4, MemoryHold), ports, Policy(4))
-    with pytest.raises(SchemaChanged, match=r"RENAME reached d\.new"):
-        for _ in range(5):
-            made.step(0.0)
-    assert made.ledger.processed == GtidSet.parse(f"{UUID}:1-9"), "the one behind counts"
-    assert (made.reopen, made.ledger.tables[joined.id].emptied) == ("", 0)
+    world.batches[1] = [transaction("7")[0], unread(joined), transaction("7")[1]]
+    made.step(0.0)
+    assert made.ledger.processed == GtidSet.parse(f"{UUID}:1-9")
+    assert (made.reopen, made.ledger.tables[joined.id].emptied, made.ledger.tables[joined.id].stale) == ("", 0, False)
+    world.batches.append(statement("10", sqls[0]))
+    made.step(0.1)
+    assert made.reopen == "RENAME reached d.new", "the one behind counts"
+    assert made.ledger.tables[joined.id].stale
+
+
+def unread(table: Table) -> Unread:
+    return Unread(table.id, SchemaChanged, f"{table.id} has other columns.", "Look.")
+
+
+def test_a_table_that_is_not_as_it_was_is_copied_again_and_nothing_of_it_is_taken() -> None:
+    begin, end = transaction("6")
+    later = [*transaction("7")[:1], RowChanges(LIVE.id, [(b'{"id":2}', b"{}")]), transaction("7")[1]]
+    world = World([[begin, unread(LIVE), RowChanges(LIVE.id, [(b'{"id":1}', b"{}")]), end, *later]])
+    world.present = {LIVE.id: replace(LIVE, columns=(*LIVE.columns, replace(LIVE.columns[0], name="more")))}
+    made = live_leader(world)
+    made.step(0.0)
+    assert made.reopen == "d.live has other columns."
+    assert made.ledger.processed == GtidSet.parse(f"{UUID}:1-6"), "nothing is taken behind that transaction"
+    assert world.written == []
+    record = made.ledger.tables[LIVE.id]
+    assert (record.stale, record.live) == (True, False)
+    for follow, present in ((False, {}), (True, {LIVE.id: LIVE})):
+        world = World([[begin, unread(LIVE), end]], present=present or world.present)
+        with pytest.raises(SchemaChanged, match="other columns"):
+            live_leader(world, follow=follow).step(0.0)
+
+
+def test_a_reader_that_meets_other_columns_has_the_table_copied_again() -> None:
+    world = World(questions=[AskChunks((ChunkId(NUMBERS.id, 0),), "a", "w")])
+    made = leader(world, waiting(NUMBERS, 0))
+    made.step(0.0)
+    message = GaveUp("a", "SchemaChanged", "d.numbers has other columns.", "", fatal=True)
+    world.questions, world.present = (
+        [message],
+        {NUMBERS.id: replace(NUMBERS, columns=(*NUMBERS.columns, replace(NUMBERS.columns[0], name="more")))},
+    )
+    made.step(0.1)
+    assert made.reopen == "d.numbers has other columns."
+    assert made.ledger.tables[NUMBERS.id].stale
+    assert not made.ledger.tables[OTHER.id].stale
+
+
+def test_a_reader_that_says_so_of_a_table_that_has_not_changed_is_an_error() -> None:
+    world = World(questions=[AskChunks((ChunkId(NUMBERS.id, 0),), "a", "w")])
+    made = leader(world, waiting(NUMBERS, 0))
+    made.step(0.0)
+    message = GaveUp("a", "SchemaChanged", "d.numbers has other columns.", "", fatal=True)
+    world.questions, world.present = [message], {NUMBERS.id: NUMBERS}
+    with pytest.raises(WorkerFailed):
+        made.step(0.1)
 
 
 def test_a_statement_that_is_read_again_does_not_end_the_tenure_again() -> None:

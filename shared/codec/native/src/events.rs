@@ -62,10 +62,11 @@ impl Stop {
 
 /// A table as a TABLE_MAP shows it, bound to the job's schema.
 pub struct Bound {
-    /// The face of the table on the Python side.
+    /// The face of the table on the Python side; without a shape, what there is to say of it.
     pub table: pyo3::Py<pyo3::PyAny>,
     pub name: String,
-    pub shape: Arc<RowShape>,
+    /// None: the table is not as the job knows it.
+    pub shape: Option<Arc<RowShape>>,
 }
 
 /// Asks which decoder a table has: database, table, body of the TABLE_MAP.
@@ -75,6 +76,7 @@ pub type Bind<'a> = dyn FnMut(&str, &str, &[u8]) -> Result<Option<Bound>, Stop> 
 pub enum Item {
     Begin { gtids: Option<Runs>, end: u64, timestamp: u32, commit_microseconds: u64 },
     Rows { table: Arc<Bound>, pairs: Vec<Pair>, end: u64, timestamp: u32 },
+    Unread { table: Arc<Bound>, end: u64, timestamp: u32 },
     End { end: u64, timestamp: u32 },
     Statement { database: String, sql: String, end: u64, timestamp: u32 },
     Rotate { file: String, position: u64, end: u64, timestamp: u32 },
@@ -472,10 +474,15 @@ impl Decoder {
         mut place: usize,
         batch: &mut Batch,
     ) -> Result<(), Stop> {
-        check_columns(&table, body, &mut place, if header.kind == UPDATE_ROWS { 2 } else { 1 })?;
+        let Some(shape) = table.shape.clone() else {
+            self.changed = true;
+            batch.items.push(Item::Unread { table, end: header.end, timestamp: header.timestamp });
+            return Ok(());
+        };
+        check_columns(&table.name, &shape, body, &mut place, if header.kind == UPDATE_ROWS { 2 } else { 1 })?;
         if place < body.len() {
             self.changed = true;
-            batch.changes(table, header, body, place)?;
+            batch.changes(table, &shape, header, body, place)?;
         }
         Ok(())
     }
@@ -492,13 +499,13 @@ impl Decoder {
 }
 
 /// The column count, then for each image which columns are there: all, or the job stops.
-fn check_columns(table: &Bound, body: &[u8], place: &mut usize, images: usize) -> Result<(), Stop> {
-    let fields = table.shape.fields.len();
+fn check_columns(name: &str, shape: &RowShape, body: &[u8], place: &mut usize, images: usize) -> Result<(), Stop> {
+    let fields = shape.fields.len();
     let count = packed_number(body, place)?;
     if count != fields as u64 {
         return Err(Stop::named(
             "SchemaChanged",
-            format!("{}: a rows event has {count} columns, its table map {fields}.", table.name),
+            format!("{name}: a rows event has {count} columns, its table map {fields}."),
             "Read the table's schema again.",
         ));
     }
@@ -506,7 +513,7 @@ fn check_columns(table: &Bound, body: &[u8], place: &mut usize, images: usize) -
         let bitmap = take(body, place, fields.div_ceil(8))?;
         if (0..fields).any(|bit| bitmap[bit / 8] >> (bit % 8) & 1 == 0) {
             return Err(Stop::unsupported(
-                format!("{}: a row image in the binlog does not hold all columns.", table.name),
+                format!("{name}: a row image in the binlog does not hold all columns."),
                 "Set binlog_row_image=FULL, also for the sessions that set their own, and copy the table again.",
             ));
         }
@@ -557,7 +564,14 @@ impl Batch {
         self.items.push(Item::Begin { gtids, end: header.end, timestamp: header.timestamp, commit_microseconds: commit });
     }
 
-    fn changes(&mut self, table: Arc<Bound>, header: Header, body: &[u8], place: usize) -> Res<()> {
+    fn changes(
+        &mut self,
+        table: Arc<Bound>,
+        shape: &RowShape,
+        header: Header,
+        body: &[u8],
+        place: usize,
+    ) -> Res<()> {
         let known = self.rows.iter().find(|(other, _)| Arc::ptr_eq(other, &table)).map(|(_, item)| *item);
         let item = known.unwrap_or_else(|| {
             let pairs = Vec::new();
@@ -569,7 +583,7 @@ impl Batch {
             return Err(Malformed("IndexError"));
         };
         (*end, *timestamp) = (header.end, header.timestamp);
-        table.shape.changes(header.kind, body, place, &mut self.pairs, pairs)
+        shape.changes(header.kind, body, place, &mut self.pairs, pairs)
     }
 }
 

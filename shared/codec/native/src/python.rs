@@ -341,14 +341,14 @@ struct StreamDecoder {
     batch: Batch,
     bind: Py<PyAny>,
     fail: Py<PyAny>,
-    make: [Py<PyAny>; 6],
+    make: [Py<PyAny>; 7],
     stopped: Option<PyErr>,
 }
 
 #[pymethods]
 impl StreamDecoder {
     #[new]
-    fn new(bind: Py<PyAny>, make: [Py<PyAny>; 6], fail: Py<PyAny>) -> StreamDecoder {
+    fn new(bind: Py<PyAny>, make: [Py<PyAny>; 7], fail: Py<PyAny>) -> StreamDecoder {
         StreamDecoder { decoder: Decoder::default(), batch: Batch::default(), bind, fail, make, stopped: None }
     }
 
@@ -396,8 +396,9 @@ fn ask(bind: &Py<PyAny>, database: &str, table: &str, body: &[u8]) -> Result<Opt
         if found.is_none() {
             return Ok(None);
         }
-        let (face, shape): (Py<PyAny>, Py<PyRowShape>) = found.extract()?;
-        Ok(Some(Bound { table: face, name: format!("{database}.{table}"), shape: shape.get().0.clone() }))
+        let (face, shape): (Py<PyAny>, Option<Py<PyRowShape>>) = found.extract()?;
+        let shape = shape.map(|shape| shape.get().0.clone());
+        Ok(Some(Bound { table: face, name: format!("{database}.{table}"), shape }))
     })
     .map_err(Stop::Raised)
 }
@@ -415,7 +416,7 @@ impl StreamDecoder {
 
     fn events<'py>(&mut self, py: Python<'py>) -> PyResult<Bound_<'py, PyList>> {
         let Batch { items, pairs, .. } = &self.batch;
-        let [begin, rows, end_, statement, rotate, heartbeat] = &self.make;
+        let [begin, rows, end_, statement, rotate, heartbeat, unread] = &self.make;
         let made = PyList::empty(py);
         for item in items {
             made.append(match item {
@@ -425,6 +426,9 @@ impl StreamDecoder {
                 Item::Rows { table, pairs: found, end, timestamp } => {
                     let changes = PyChanges::new(py, &pairs.bytes, found)?;
                     rows.bind(py).call1((table.table.bind(py), changes, *timestamp, *end, size_of(found)))
+                }
+                Item::Unread { table, end, timestamp } => {
+                    unread.bind(py).call1((table.table.bind(py), *timestamp, *end))
                 }
                 Item::End { end, timestamp } => end_.bind(py).call1((*timestamp, *end)),
                 Item::Statement { database, sql, end, timestamp } => {
