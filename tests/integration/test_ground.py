@@ -240,7 +240,6 @@ def test_a_transaction_of_any_size_and_a_row_that_is_too_large(request, cluster,
     resume(cluster, "copied")
     cluster.wait("the table is copied", lambda: streaming(cluster, "copied"))
     assert len(fold(read_topic(cluster.bootstrap, f"{mysql_database}.early"))) == 2
-    cluster.stop()  # or the workers would begin to sweep the topics of the tables that go with the test
 
 
 def test_topics_that_change_under_a_job_stop_it_before_a_row_goes_astray(cluster, mysql_server, mysql_database) -> None:

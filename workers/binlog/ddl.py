@@ -17,6 +17,9 @@ from workers.binlog.statements import Verdict, judge
 
 _HINT = "To copy its tables again with their present columns: scheduler resume JOB --resync."
 
+#: How often in a tenure workers may miss tables that the leader sees.
+_DOUBTS_MAX = 10
+
 
 class Ddl:
     """The statements of one tenure.
@@ -31,6 +34,7 @@ class Ddl:
         self._ledger = ledger
         self._source = source
         self._policy = policy
+        self._doubts = 0
 
     def take(self, event: Statement, place: Coordinates) -> str:
         """Does what a statement asks for. Of a table that joined later nothing: its readers see what became of it.
@@ -76,18 +80,19 @@ class Ddl:
             raise error  # to copy it again would lead to the same
         return self._changed(event.table, error)
 
-    def unreadable(self, tables: Collection[TableId], message: GaveUp) -> str:
-        """A worker could not read these tables. Returns as `take` where that is because of a statement that the stream has yet to
-        bring; empty where it is an error.
+    def unreadable(self, tables: Collection[TableId], message: GaveUp) -> str | None:
+        """A worker could not read these tables, perhaps because of a statement that the stream has yet to bring. Returns as `take`;
+        empty also where another attempt may do better, None where it is an error.
         """
-        if message.error == TableGone.__name__:
+        gone = message.error == TableGone.__name__
+        if not gone and (message.error != SchemaChanged.__name__ or not self._policy.follow):
+            return None
+        if changed := [table for table in tables if self._has_changed(table)]:
+            for table in () if gone else changed:
+                self._ledger.stale(table)
             return message.message
-        if message.error != SchemaChanged.__name__ or not self._policy.follow:
-            return ""
-        changed = [table for table in tables if self._has_changed(table)]
-        for table in changed:
-            self._ledger.stale(table)
-        return message.message if changed else ""
+        self._doubts += gone  # it was dropped and is there again, or the worker reads from another server
+        return "" if gone and self._doubts <= _DOUBTS_MAX else None
 
     def _has_changed(self, table: TableId) -> bool:
         return self._source.current(table) != self._ledger.tables[table].table

@@ -298,9 +298,9 @@ class Leader:
             self.worker_error = message if message.fatal else self.worker_error
             return
         claimed = {chunk.table for chunk, attempt in self.ledger.claims() if attempt == message.attempt}
-        if reason := self._ddl.unreadable(claimed | self._chores.tables_of(message.attempt), message):
-            self.reopen = reason
-        elif message.fatal:
+        reason = self._ddl.unreadable(claimed | self._chores.tables_of(message.attempt), message)
+        self.reopen = reason or self.reopen
+        if reason is None and message.fatal:
             raise WorkerFailed(f"A snapshot worker stopped with {message.error}: {message.message}", message.hint)
         if message.attempt in self._beats:
             self._beats[message.attempt] = float("-inf")

@@ -84,7 +84,7 @@ class World:
     commits: int = 0
     pending: bool = False
     position: int = 0
-    present: dict[TableId, Table] = field(default_factory=dict)
+    present: dict[TableId, Table | None] = field(default_factory=dict)
 
     def events(self, merge: bool) -> Sequence[Event]:
         self.merges.append(merge)
@@ -589,8 +589,24 @@ def test_a_reader_whose_table_is_gone_ends_the_tenure_and_not_the_job() -> None:
     made = leader(world, waiting(NUMBERS, 0))
     made.step(0.0)
     world.questions = [GaveUp("a", "TableGone", "d.numbers does not exist.", "", fatal=True)]
+    world.present = {NUMBERS.id: None}
     made.step(0.1)
     assert made.reopen == "d.numbers does not exist."
+    assert not made.ledger.tables[NUMBERS.id].stale
+
+
+def test_a_reader_may_miss_a_table_that_is_there_again_but_not_for_ever() -> None:
+    world = World(questions=[AskChunks((ChunkId(NUMBERS.id, 0),), "a", "w")], present={NUMBERS.id: NUMBERS})
+    made = leader(world, waiting(NUMBERS, 0))
+    made.step(0.0)
+    tries = 0
+    with pytest.raises(WorkerFailed, match="TableGone"):
+        while tries < 20:
+            world.questions = [GaveUp("a", "TableGone", "d.numbers does not exist.", "", fatal=True)]
+            made.step(0.1)
+            tries += 1
+    assert tries == 10
+    assert not made.reopen
 
 
 def test_a_range_of_a_live_table_is_granted_once() -> None:
