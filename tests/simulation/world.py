@@ -175,7 +175,6 @@ class World:
             self.mysql.run(f"TRUNCATE TABLE {table.id.table}", table.id, range(rows(table)))
 
     def swap(self) -> None:
-        """Another table takes a table's name, with rows of which the binlog has nothing."""
         table = self.random.choice(self.tables)
         if table.id not in {name for name, _ in self.mysql.locked()}:
             self.note(f"MySQL renames another table to {table.id}")
@@ -340,7 +339,7 @@ class World:
         return False
 
     def reread_until_done(self, name: str, table: Table, reader: Reader) -> Generator[None, None, bool]:
-        """The whole table; True when an attempt has ended well, False when none did for a long while."""
+        """True when an attempt at the whole table has ended well."""
         patience = self.tick + 2000
         for serial in count():
             try:
@@ -365,7 +364,8 @@ class World:
         while self.kafka.stable_end(answer.topic) < end:
             post.beat(name, 0, 0)
             yield
-        fold = {message.key: message.value for message in self.kafka.committed(answer.topic)}
+        views = (self.kafka.committed(answer.topic), self.kafka.topics.get(answer.topic, [])[:end])
+        folds = [{message.key: message.value for message in view}.items() for view in views]
         while not (self.faults.rules.sweep_compares_early or self.mysql.executed().covers(answer.low)):
             post.beat(name, 0, 0)
             yield
@@ -373,7 +373,7 @@ class World:
         for piece in (KeyRange(None, (3,)), KeyRange((3,), None)):
             found |= {key_bytes(row): value_bytes(at) for row, at in self.mysql.select(answer.table.id, piece)}
             yield
-        differ = (key for key in fold.keys() | found.keys() if fold.get(key) != found.get(key))
+        differ = {key for fold in folds for key, value in fold ^ found.items() if value is not None}
         keys = frozenset(key_reader(answer.table, FormatOptions())(key)[0] for key in differ)
         if keys and not (yield from self.reread_until_done(name, answer.table, Reader(self, keys, only=True))):
             return

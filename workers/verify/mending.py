@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import chain
 
-from shared.adapters.kafka.snapshot import TopicReader
+from shared.adapters.kafka.snapshot import TopicMessage, TopicReader
 from shared.adapters.sqlite.folds import FoldStore
 from shared.errors import TableGone
 from shared.model.chunk import KeyRange
@@ -26,13 +27,13 @@ class Mending:
     Args:
         rows: the table.
         mender: makes the attempts.
-        open_topic: opens the topic at its beginning.
+        open_topic: opens the topic at its beginning; `uncommitted=True` for all messages.
         rest: waits so many seconds, showing why; raises when nobody wants it any more.
     """
 
     rows: TableRows
     mender: Mender
-    open_topic: Callable[[], TopicReader]
+    open_topic: Callable[..., TopicReader]
     rest: Callable[[float, str], None]
 
     def whole(self) -> None:
@@ -68,13 +69,13 @@ class Mending:
         """What differs between the topic and the table: its rows, or tombstones. A table that is not there has no rows.
 
         A key that the topic had at `low` and that no later event changes is read as it must be, and is written again if the
-        topic shows it differently. The stream brings all others, whether or not they are written here as well.
+        topic shows it differently, to whichever reader. The stream brings all others, whether or not they are written here as well.
 
         Args:
             low: what the topic shows already; it is waited for in MySQL, which may show a statement a moment later.
         """
         with FoldStore() as store:
-            self._fold(store)
+            self._doubt(store, self._fold(store))
             while not self.rows.executed(low):
                 self.rest(0.0, "MySQL to execute what the topic shows")
             with suppress(TableGone):
@@ -83,7 +84,7 @@ class Mending:
                         store.compare(batch)
                         self.rest(0.0, "")
             store.compared()
-            self.mender.keys(self.rows, store.keys(), gone_is_empty=True)
+            self.mender.keys(self.rows, chain(store.keys(), store.doubtful()), gone_is_empty=True)
 
     def _pieces(self) -> Iterator[KeyRange]:
         for piece in self.rows.pieces():
@@ -97,9 +98,24 @@ class Mending:
             topic.refresh(stable=False)
             return topic.ends
 
-    def _fold(self, store: FoldStore) -> None:
+    def _fold(self, store: FoldStore) -> dict[int, int]:
         with closing(self.open_topic()) as topic:
             topic.refresh(stable=False)
             for batch in topic.to_end():
-                store.fold([Version(m.key, m.partition, m.offset, m.timestamp, digest_of(m.value)) for m in batch])
+                store.fold([_version(m) for m in batch])
                 self.rest(0.0, "")
+            return topic.ends
+
+    def _doubt(self, store: FoldStore, ends: dict[int, int]) -> None:
+        """What a transaction wrote that was aborted stays in the topic, and a reader of all sees it: also of keys that have nothing
+        else there, and that no change will reach any more.
+        """
+        with closing(self.open_topic(uncommitted=True)) as topic:
+            topic.refresh(stable=False)
+            for batch in topic.to_end():
+                store.doubt([_version(m) for m in batch if m.offset < ends.get(m.partition, 0)])
+                self.rest(0.0, "")
+
+
+def _version(message: TopicMessage) -> Version:
+    return Version(message.key, message.partition, message.offset, message.timestamp, digest_of(message.value))

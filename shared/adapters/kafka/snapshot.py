@@ -1,6 +1,6 @@
 """Reads whole topics from their beginning, for those who want to know what a table is now, and follows them.
 
-Law of this file: read_committed, and memory does not grow with the topic.
+Law of this file: read_committed unless somebody asks for all, and memory does not grow with the topic.
 """
 
 from __future__ import annotations
@@ -38,12 +38,13 @@ class TopicMessage(NamedTuple):
 
 
 class TopicReader:
-    """The committed messages of a topic, each partition's in its order.
+    """The messages of a topic, each partition's in its order.
 
     Args:
         config: the user's client options.
         topic: the topic.
         partitions: those to read; None for all.
+        uncommitted: whether messages come that were never committed.
 
     `total` counts the offsets that there were to read when the reader was made, `done` those that have been passed; control
     records and gaps of compaction count as passed.
@@ -51,7 +52,9 @@ class TopicReader:
     Raises (every method): SinkRefused, also when the topic does not exist; Unavailable.
     """
 
-    def __init__(self, config: ClientConfig, topic: str, partitions: Iterable[int] | None = None) -> None:
+    def __init__(
+        self, config: ClientConfig, topic: str, partitions: Iterable[int] | None = None, *, uncommitted: bool = False
+    ) -> None:
         self.topic = topic
         self._admin = AdminClient(client_config(config))
         numbers = sorted(_numbers(self._admin, topic) if partitions is None else partitions)
@@ -61,7 +64,7 @@ class TopicReader:
         self._passed = dict(self._begins)
         self._ends: dict[int, int] = {}
         self.refresh()
-        self._consumer = _consumer(config, topic)
+        self._consumer = _consumer(config, topic, "read_uncommitted" if uncommitted else "read_committed")
         with translated(f"reading topic {topic}"):
             self._consumer.assign([TopicPartition(topic, number, begin) for number, begin in self._begins.items()])
 
@@ -152,7 +155,7 @@ def messages_at(config: ClientConfig, topic: str, places: Iterable[tuple[int, in
         consumer.close()
 
 
-def _consumer(config: ClientConfig, topic: str) -> Consumer:
+def _consumer(config: ClientConfig, topic: str, isolation: str = "read_committed") -> Consumer:
     with translated(f"reading topic {topic}"):
         return Consumer(
             client_config(
@@ -160,7 +163,7 @@ def _consumer(config: ClientConfig, topic: str) -> Consumer:
                 group_id=OWN_GROUP,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
-                isolation_level="read_committed",
+                isolation_level=isolation,
                 enable_partition_eof=True,
                 queued_max_messages_kbytes=_AHEAD_KBYTES,
             )

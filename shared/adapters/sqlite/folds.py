@@ -1,9 +1,10 @@
 """A topic folded by key, and what differs from it, in a temporary SQLite file: memory does not grow with the topic.
 
-Of a value only its digest is kept. Three tables:
+Of a value only its digest is kept. The tables:
 
     fold   the last message of each key; after the comparison only of keys that differ
     mine   of each key that differs: what MySQL had, each time that it was read (`turn` is the last time)
+    doubtful   keys behind whose last message there is one that was never committed
     seen   of each key that differs: every version that the topic has shown, from the fold's one on
 
 A key is settled when something that MySQL had has been seen in the topic (docs/verify.md says why that is right).
@@ -29,6 +30,7 @@ _BATCH = 500
 _TABLES = """
 CREATE TABLE fold (key BLOB PRIMARY KEY, part INTEGER, place INTEGER, time INTEGER, digest BLOB) WITHOUT ROWID;
 CREATE TABLE mine (key BLOB, digest BLOB, turn INTEGER, PRIMARY KEY (key, digest)) WITHOUT ROWID;
+CREATE TABLE doubtful (key BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE seen (key BLOB, digest BLOB, PRIMARY KEY (key, digest)) WITHOUT ROWID;
 """
 
@@ -98,6 +100,25 @@ class FoldStore:
         last = {(version.partition, version.key): version for version in versions}
         with _translated():
             self._file.executemany(_FOLD, last.values())
+
+    def doubt(self, versions: Iterable[Version]) -> None:
+        """Takes the messages of the same part of the topic once more, with those that were never committed: a reader of all takes
+        the last of a key for its value.
+        """
+        with _translated():
+            found = [(one.key,) for one in versions if not self._is_last(one)]
+            self._file.executemany("INSERT OR IGNORE INTO doubtful VALUES (?)", found)
+
+    def doubtful(self) -> Iterator[list[bytes]]:
+        """The keys that `doubt` has found, in batches."""
+        after = b""
+        sql = "SELECT key FROM doubtful WHERE key {} ? ORDER BY key LIMIT ?"
+        with _translated():
+            keys = [key for (key,) in self._file.execute(sql.format(">="), (after, _BATCH))]
+        while keys:
+            yield keys
+            with _translated():
+                keys = [key for (key,) in self._file.execute(sql.format(">"), (keys[-1], _BATCH))]
 
     def live_keys(self) -> int:
         """How many keys have a value."""
@@ -202,6 +223,11 @@ class FoldStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _is_last(self, one: Version) -> bool:
+        """True when the fold has this message of its key, or one that counts more."""
+        last = self._file.execute("SELECT part, place FROM fold WHERE key = ?", (one.key,)).fetchone()
+        return last is not None and (last[0] != one.partition or last[1] >= one.offset)
 
     def _is_open(self, key: bytes) -> bool:
         return self._file.execute(_IS_OPEN, (key,)).fetchone() is not None

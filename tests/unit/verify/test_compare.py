@@ -251,6 +251,21 @@ def test_a_store_larger_than_a_batch_gives_every_key_once() -> None:
         assert store.count(0) == Counts(ghost=1800)
 
 
+def test_keys_whose_last_message_was_never_committed_are_doubtful() -> None:
+    committed = [Version(b"%04d" % n, n % 2, n, n, b"x" * 16) for n in range(1200)]
+    aborted = [Version(b"%04d" % n, n % 2, 2000 + n, n, b"y" * 16) for n in range(0, 1200, 2)]
+    early = [Version(b"0007", 1, 3, 3, b"y" * 16)]
+    only = [Version(b"only", 0, 9, 9, b"y" * 16)]
+    with closing(FoldStore()) as store:
+        store.fold(committed)
+        store.doubt([*early, *committed, *aborted, *only])
+        assert list(chain.from_iterable(store.doubtful())) == [*(one.key for one in aborted), b"only"]
+    with closing(FoldStore()) as store:
+        store.fold(committed)
+        store.doubt(committed)
+        assert list(store.doubtful()) == []
+
+
 def spilled() -> int:
     """Bytes of this process's nameless files of SQLite."""
     size = 0
