@@ -357,8 +357,9 @@ class Ledger:
     # Inside.
 
     def _let_go(self, chunk: HeldChunk) -> Iterator[Batch]:
-        for batch in chunk.hold.batches():
-            yield chunk.id.table, batch
+        # Of a stale table readers may have seen already what made it so, which is newer than what is held.
+        if not self.tables[chunk.id.table].stale:
+            yield from ((chunk.id.table, batch) for batch in chunk.hold.batches())
         self._held.drop(chunk)
 
     def _wait_again(self, chunk: HeldChunk) -> None:

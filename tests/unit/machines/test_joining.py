@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from shared.machines.ledger import Ledger, MemoryHold
+from shared.model.chunk import ChunkId
 from tests.unit.machines.test_ledger import (
+    END,
     OTHER,
     TABLE,
     absorbed,
@@ -68,3 +70,17 @@ def test_a_takeover_behind_it_forgets_it(processed: int) -> None:
     ledger = joined(processed)
     assert not ledger.singly
     assert transaction(ledger, processed + 1, change(1)) == [change(1)]
+
+
+def test_what_is_held_of_a_table_that_another_takes_the_place_of_goes_nowhere() -> None:
+    ledger = Ledger(state(5, [table_record()]), 4, "server", 2, MemoryHold)
+    assert ledger.split(TABLE.id, None, [], finished=True)
+    claim(ledger, 0)
+    assert transaction(ledger, 6, change(1)) == []
+    ledger.done(ChunkId(TABLE.id, 0), "a", 1)
+    ledger.binlog_end(END)
+    ledger.begin(one(7))
+    ledger.stale(TABLE.id)  # the reader has seen what this statement did
+    ledger.end()
+    assert list(ledger.ripe(END)) == []
+    assert not ledger.snapshot_done
