@@ -98,7 +98,8 @@ def test_a_snapshot_waits_for_a_replica_that_does_not_follow(cluster, many, repl
     cluster.wait("the job is throttled", lambda: waits in str((cluster.status("calm")["throttle"] or {}).get("waits")))
     status = cluster.status("calm")
     assert status["throttle"]["limits"] == {"max-replica-lag": 60.0, "replicas": [f"{replica.host}:{replica.port}"]}
-    assert status["mysql"]["connections"] == 3  # the stream, the leader's questions, the replica
+    # The stream, the leader's questions, the replica.
+    cluster.wait("all are counted", lambda: cluster.status("calm")["mysql"]["connections"] == 3)
     execute(replica, "START REPLICA SQL_THREAD")
     cluster.wait("the snapshot ends", lambda: streaming(cluster, "calm"))
     assert rows_in(cluster, many) == ROWS

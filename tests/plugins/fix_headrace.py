@@ -18,6 +18,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from scheduler.cli import cli
 from shared.codec import implementation
+from tests.plugins.fix_servers import drop_ended
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOGS = REPOSITORY / ".local" / "test-logs"
@@ -193,3 +194,4 @@ def cluster(mysql_server, kafka_server, redis_server) -> Iterator[Cluster]:
     started = Cluster(environment, kafka_server.bootstrap)
     yield started
     started.stop()
+    drop_ended()

@@ -296,36 +296,44 @@ def redis_server(pytestconfig: pytest.Config) -> ValkeyServer:
 
 
 @pytest.fixture
-def mysql_database(mysql_server: MysqlServer) -> Iterator[str]:
+def mysql_database(mysql_server: MysqlServer, request: pytest.FixtureRequest) -> Iterator[str]:
     """Give the name of a fresh database."""
-    yield from _fresh_database(mysql_server)
+    yield from _fresh_database(mysql_server, request)
 
 
 @pytest.fixture
-def any_database(any_mysql: MysqlServer) -> Iterator[str]:
+def any_database(any_mysql: MysqlServer, request: pytest.FixtureRequest) -> Iterator[str]:
     """Give the name of a fresh database of `any_mysql`."""
-    yield from _fresh_database(any_mysql)
+    yield from _fresh_database(any_mysql, request)
 
 
 @pytest.fixture
-def mariadb_database(mariadb_server: MariadbServer) -> Iterator[str]:
+def mariadb_database(mariadb_server: MariadbServer, request: pytest.FixtureRequest) -> Iterator[str]:
     """Give the name of a fresh database of `mariadb_server`."""
-    yield from _fresh_database(mariadb_server)
+    yield from _fresh_database(mariadb_server, request)
 
 
-#: By server: databases of tests that have ended. They go when the next one begins, for then no job looks at them any more.
-_ENDED: dict[int, list[str]] = {}
+#: Databases of tests whose jobs still run; the cluster's fixture drops them when it has ended those, or they would sweep topics.
+_ENDED: list[tuple[MysqlServer, str]] = []
 
 
-def _fresh_database(server: MysqlServer) -> Iterator[str]:
+def drop_ended() -> None:
+    """Drops the databases of tests that have ended."""
+    while _ENDED:
+        server, name = _ENDED.pop()
+        with root_connection(server) as connection:
+            connection.cursor().execute(f"DROP DATABASE IF EXISTS {name}")
+
+
+def _fresh_database(server: MysqlServer, request: pytest.FixtureRequest) -> Iterator[str]:
     name = f"t_{secrets.token_hex(6)}"
     with root_connection(server) as connection:
-        for ended in _ENDED.pop(server.port, []):
-            connection.cursor().execute(f"DROP DATABASE IF EXISTS {ended}")
         connection.cursor().execute(f"CREATE DATABASE {name}")
     yield name
     server.start()  # the test may have killed it
-    _ENDED.setdefault(server.port, []).append(name)
+    _ENDED.append((server, name))
+    if "cluster" not in request.fixturenames:
+        drop_ended()
 
 
 @pytest.fixture
