@@ -356,7 +356,7 @@ def test_a_whole_job_with_the_least_rights_while_a_broker_dies(secured: Cluster,
     victim.kill()
     assert not live(secured).get("snapshot_done"), "the snapshot was over before the broker died"
     turn = 0
-    deadline = time.monotonic() + 400
+    deadline = time.monotonic() + 200
     while not live(secured).get("snapshot_done"):
         turn += 1
         changes = f"UPDATE t SET v = v + 1 WHERE id % 500 = {turn % 500};\nDELETE FROM t WHERE id = {turn * 7}"

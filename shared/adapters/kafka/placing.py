@@ -19,10 +19,13 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from shared.adapters.kafka.clients import ClientConfig, client_config, translated
-from shared.errors import TopicChanged
+from shared.errors import TopicChanged, Unavailable
 from shared.model.topic import Placing
 
-_REQUEST_SECONDS = 30.0
+#: The client puts the question to the cluster's controller as it knows it. That may be a broker that has just died, and then
+#: it waits for that one: so it waits shortly, and a new client asks again.
+_REQUEST_SECONDS = 3.0
+_ASKING_SECONDS_MAX = 30.0
 
 #: Topics in one question.
 _PER_REQUEST = 500
@@ -41,10 +44,21 @@ class TopicWatch:
     """
 
     def __init__(self, config: ClientConfig) -> None:
+        self._config = config
         self._admin = AdminClient(client_config(config))
 
     def placings(self, topics: Collection[str]) -> dict[str, Placing]:
         """Those of the topics that exist."""
+        deadline = time.monotonic() + _ASKING_SECONDS_MAX
+        while True:
+            try:
+                return self._described(topics)
+            except Unavailable:
+                if time.monotonic() > deadline:
+                    raise
+                self._admin = AdminClient(client_config(self._config))
+
+    def _described(self, topics: Collection[str]) -> dict[str, Placing]:
         found: dict[str, Placing] = {}
         for some in _batches(sorted(topics)):
             asked = self._admin.describe_topics(TopicCollection(some), request_timeout=_REQUEST_SECONDS)
