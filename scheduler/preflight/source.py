@@ -60,9 +60,8 @@ def check_tables(session: Session, spec: JobSpec, tables: Sequence[TableId], kno
     facts = read_facts(session)
     source = Source(facts=facts)
     source.topics, routes = checks.route_tables(spec, [*known, *tables], facts)
-    readable, privileges = checks.check_read_privileges(facts, tables)
-    source.findings += [routes, privileges]
-    _inspect_tables(session, spec, source, readable, facts)
+    source.findings.append(routes)
+    _inspect_tables(session, spec, source, tables, facts)
     return source
 
 
@@ -78,15 +77,16 @@ def _inspect(session: Session, spec: JobSpec, source: Source) -> None:
     if not selected:
         return
     source.topics, routes = checks.route_tables(spec, selected, facts)
-    readable, privileges = checks.check_read_privileges(facts, selected)
-    source.findings += [routes, privileges]
-    _inspect_tables(session, spec, source, readable, facts)
+    source.findings.append(routes)
+    _inspect_tables(session, spec, source, selected, facts)
 
 
 def _inspect_tables(
-    session: Session, spec: JobSpec, source: Source, readable: list[TableId], facts: ServerFacts
+    session: Session, spec: JobSpec, source: Source, tables: Sequence[TableId], facts: ServerFacts
 ) -> None:
-    """Checks of those tables whose columns we can see."""
+    """Whether they can be read, and checks of those whose columns we can see."""
+    readable, privileges = checks.check_read_privileges(facts, tables)
+    source.findings.append(privileges)
     found = read_tables(session, readable)
     gone = [str(table) for table in readable if table not in found]
     if gone:

@@ -52,8 +52,8 @@ def caught_up(cluster, mysql_server, database: str) -> None:
     """All tables that the job has and MySQL has are equal."""
     cluster.wait("the job has caught up", lambda: streaming(cluster, "shop"))
     with root_connection(mysql_server, database) as connection, connection.cursor() as cursor:
-        cursor.execute("SHOW TABLES")
-        present = {f"{database}.{name}" for (name,) in cursor.fetchall()}
+        cursor.execute("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
+        present = {f"{database}.{name}" for name, _ in cursor.fetchall()}
     both = present & {table["table"] for table in cluster.status("shop")["tables"]}
     assert both
     words = [word for table in sorted(both) for word in ("--table", table)]

@@ -31,13 +31,11 @@ def begin_anew(
     epoch = 0 if state.position is None else state.position.epoch
     position = PositionRecord(executed, epoch, server_uuid)
     tables = {name: _again(record, planned.get(name)) for name, record in state.tables.items()}
-    records: list[Record] = [(chunk_key_bytes(chunk), None) for chunk in state.chunks]
-    records += [(done_key_bytes(chunk, attempt), None) for chunk, attempt in state.done]
-    records += [encode_record(record) for record in tables.values()]
+    made, records = _with(state, tables)
     records.append(encode_record(position))
     if wish:
         records.append(encode_record(ResyncRecord(wish)))
-    return StoredState(position, tables, topics=dict(state.topics), resynced=wish or state.resynced), records
+    return replace(made, position=position, resynced=wish or state.resynced), records
 
 
 def give_up(

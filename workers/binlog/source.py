@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from scheduler.discovery.catalog import read_table
 from shared.adapters.mysql.ranges import select_places, table_name
@@ -113,13 +114,14 @@ class MysqlSource:
         """The table as the catalog has it now."""
         return read_table(self._session, table)
 
-    def exists(self, table: Table) -> bool:
-        """True when MySQL has the table; one that the user may not read is an error."""
-        try:
+    def require_in_sight(self, table: Table) -> None:
+        """Asks for a table that is in no list. MySQL does not list what the user may not read.
+
+        Raises:
+            PreflightFailed: it is so, and nobody knows whether the table is there.
+        """
+        with suppress(TableGone):
             self._session.query(f"SELECT 1 FROM {table_name(table)} LIMIT 0")
-        except TableGone:
-            return False
-        return True
 
     def has_at_most(self, table: Table, rows: int) -> bool:
         """True when the table has no more rows; reads one row more at most."""

@@ -89,9 +89,12 @@ def as_in_catalog(
     # What is the same before and after `since` was so at `since`.
     tables = read_tables(session, [*again, *new])
     since = source.settled()
-    if tables.keys() != {*again, *new} or read_tables(session, list(tables)) != tables:
+    gone = [record.table.id for record in missing]
+    back = not set(gone).isdisjoint(list_tables(session))  # a view that took the name is no table
+    if back or tables.keys() != {*again, *new} or read_tables(session, list(tables)) != tables:
         raise Unavailable("A table changed while it joined the job.")
-    gone = [record.table.id for record in missing if not source.exists(record.table)]
+    for record in missing:
+        source.require_in_sight(record.table)
     state, records = give_up(state, gone, since, sweep=context.spec.sink.on_truncate == "tombstones")
     copies = [replace(copy, since=since) for copy in _newcomers(context, session, state, tables, alive)]
     if gone or copies:
