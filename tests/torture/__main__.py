@@ -1,6 +1,6 @@
 """`make torture MINUTES=30`: real servers under random faults; exit code 1 when a topic is not its table.
 
-python -m tests.torture [--minutes M] [--seed S] [--out FILE]
+python -m tests.torture [--minutes M] [--faults N] [--seed S] [--out FILE]
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--faults", type=int, default=0, help="goes on past the minutes until so many have hit")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--out", type=Path, help="also writes the report into this file")
     arguments = parser.parse_args()
     with own_place() as place:
-        story = run(place, arguments.seed, arguments.minutes)
-    command = f"python -m tests.torture --minutes {arguments.minutes:g} --seed {arguments.seed}"
+        story = run(place, arguments.seed, arguments.minutes, arguments.faults)
+    asked = f"--minutes {arguments.minutes:g} --faults {arguments.faults} --seed {arguments.seed}"
+    command = f"python -m tests.torture {asked}"
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
     text = report(story, command, machine)
     print(text)

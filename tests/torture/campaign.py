@@ -53,10 +53,11 @@ route:
 
 @dataclass
 class Story:
-    """What happened."""
+    """What happened, and what was asked for: at least so many minutes and so many faults."""
 
     seed: int
     minutes: float
+    least_faults: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
     under_fire: int = 0
@@ -98,9 +99,12 @@ class Watch:
                 self.epoch, self.epoch_since = status["epoch"], time.monotonic()
 
 
-def run(place: Place, seed: int, minutes: float) -> Story:
-    """Tortures for so long. A difference ends the campaign at once, and stands in the story."""
-    story, chance = Story(seed, minutes), random.Random(seed)
+def run(place: Place, seed: int, minutes: float, least_faults: int) -> Story:
+    """Tortures for so long, and on until so many faults have hit: a fault may last a second or half a minute.
+
+    A difference ends the campaign at once, and stands in the story.
+    """
+    story, chance = Story(seed, minutes, least_faults), random.Random(seed)
     with root_connection(place.mysql) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {place.database}")
     with root_connection(place.mysql, place.database) as connection, connection.cursor() as cursor:
@@ -108,8 +112,8 @@ def run(place: Place, seed: int, minutes: float) -> Story:
     writers = Writers(lambda: root_connection_for_writing(place), seed)
     ends = time.monotonic() + minutes * 60
     try:
-        while time.monotonic() < ends and not story.differences:
-            _round(place, story, writers, chance, min(ends, time.monotonic() + _ROUND_SECONDS))
+        while (time.monotonic() < ends or story.faults.total() < least_faults) and not story.differences:
+            _round(place, story, writers, chance, ends)
     finally:
         writers.stop()
         story.writes = writers.counts
@@ -131,8 +135,9 @@ def _round(place: Place, story: Story, writers: Writers, chance: random.Random, 
     place.start_workers()
     place.cluster.submit(JOB.replace("NAME", job), job)
     watch = Watch(place, job, story)
+    full = time.monotonic() + _ROUND_SECONDS
     try:
-        while time.monotonic() < ends:
+        while time.monotonic() < (full if story.faults.total() < story.least_faults else min(ends, full)):
             time.sleep(chance.uniform(*_PAUSE_SECONDS))
             _hit(place, job, story, watch, chance)
         writers.rest()
