@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from scheduler.dispatch import Hint
 from shared.adapters.memory.kafka import MemoryLog, MemorySink
 from shared.adapters.memory.mysql import MemoryStream, key_bytes, value_bytes
+from shared.errors import Unavailable
 from shared.machines.ledger import HeldRange, Record
 from shared.model.binlog import Event, RowChanges, TransactionBegin
 from shared.model.change import Change, ChunkKey
@@ -125,6 +126,10 @@ class Source:
 
     def place(self, table: Table, keys: Sequence[ChunkKey], ranges: Sequence[HeldRange]) -> list[int | None]:
         raise AssertionError("integer keys have a place that Python knows")
+
+    def wait_for(self, gtids: GtidSet) -> None:
+        if not self.world.mysql.executed().covers(gtids):
+            raise Unavailable("not shown yet")
 
     def current(self, table: TableId) -> Table | None:
         return next((known for known in self.world.tables if known.id == table), None)

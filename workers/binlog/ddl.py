@@ -10,7 +10,7 @@ from shared.errors import HeadraceError, SchemaChanged, TableGone
 from shared.machines.ledger import Ledger
 from shared.model.binlog import Statement, Unread
 from shared.model.orders import GaveUp
-from shared.model.position import Coordinates
+from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
 from workers.binlog.ports import Policy, Source
 from workers.binlog.statements import Verdict, judge
@@ -36,18 +36,20 @@ class Ddl:
         self._policy = policy
         self._doubts = 0
 
-    def take(self, event: Statement, place: Coordinates) -> str:
+    def take(self, event: Statement, place: Coordinates, gtids: GtidSet) -> str:
         """Does what a statement asks for. Of a table that joined later nothing: its readers see what became of it.
 
         Args:
             event: the statement, within its transaction.
             place: where it ends.
+            gtids: its transaction.
 
         Returns:
             Why the tenure must end, so that the next one looks at which tables there are; empty when it need not.
 
         Raises:
             SchemaChanged: the job cannot follow it.
+            Unavailable: MySQL does not show yet what it did.
         """
         ledger = self._ledger
         known = [table for table in ledger.tables if not ledger.predates(table)]
@@ -61,11 +63,15 @@ class Ddl:
             raise SchemaChanged(f"{verdict.stop or verdict.why}, which the job cannot follow (before {place}).", _HINT)
         for table in verdict.again:
             ledger.stale(table)
+        if verdict.recheck:
+            # It stands in the binlog a moment before the catalog shows it. Columns that look as before would then be taken
+            # for unchanged, and with other names, or in another order, their values may fit the old ones.
+            self._source.wait_for(gtids)
         reasons = [
             self._changed(table, SchemaChanged(f"The columns or keys of {table} changed (before {place}).", _HINT))
             for table in filter(self._has_changed, verdict.recheck)
         ]
-        return verdict.why or next(iter(reasons), "") or self._come_or_gone(verdict)
+        return verdict.why or next(iter(reasons), "") or self._come_or_gone(verdict, gtids)
 
     def unread(self, event: Unread) -> str:
         """Rows came of a table that is not as the job knows it; returns as `take`.
@@ -103,10 +109,12 @@ class Ddl:
         self._ledger.stale(table)
         return error.message
 
-    def _come_or_gone(self, verdict: Verdict) -> str:
+    def _come_or_gone(self, verdict: Verdict, gtids: GtidSet) -> str:
         for table in verdict.made:
             if table not in self._ledger.tables and self._policy.joins(table):
-                return f"{table} may join the job"
+                self._source.wait_for(gtids)
+                if self._source.current(table) is not None:  # many are made for a moment
+                    return f"{table} may join the job"
         for table in verdict.dropped:
             if not self._ledger.tables[table].live:
                 return f"{table} was dropped while it was copied"

@@ -15,7 +15,7 @@ from shared.machines.ledger import HeldRange, Record
 from shared.model.binlog import Event
 from shared.model.change import Change, ChunkKey
 from shared.model.orders import Answer, Question
-from shared.model.position import Coordinates
+from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import Table, TableId
 from shared.model.throttle import Limits, Pressure
 
@@ -76,6 +76,9 @@ class Source(Protocol):
 
     def place(self, table: Table, keys: Sequence[ChunkKey], ranges: Sequence[HeldRange]) -> list[int | None]:
         """For each key the number of the range that it falls into, in the server's own order."""
+
+    def wait_for(self, gtids: GtidSet) -> None:
+        """Returns when a SELECT shows all that these transactions did; raises when it does not within a moment."""
 
     def current(self, table: TableId) -> Table | None:
         """The table as the catalog has it now; None when it is gone."""

@@ -20,8 +20,8 @@ from workers.binlog.gauge import replica_channels
 #: Keys whose places are asked for in one query: short enough for max_allowed_packet, long enough to be cheap.
 _KEYS_PER_QUERY = 500
 
-#: A commit shows in MySQL some milliseconds after it stands in the binlog.
-_WAIT_SECONDS = 10
+#: A commit shows in MySQL some milliseconds after it stands in the binlog. Much shorter than a lease.
+_WAIT_SECONDS = 2
 
 
 class MysqlSource:

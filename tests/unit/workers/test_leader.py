@@ -85,6 +85,8 @@ class World:
     pending: bool = False
     position: int = 0
     present: dict[TableId, Table | None] = field(default_factory=dict)
+    later: dict[TableId, Table | None] = field(default_factory=dict)
+    """What the catalog shows once somebody has waited for it."""
 
     def events(self, merge: bool) -> Sequence[Event]:
         self.merges.append(merge)
@@ -122,6 +124,9 @@ class World:
     def place(self, table: Table, keys: Sequence[ChunkKey], ranges: Sequence[HeldRange]) -> list[int | None]:
         self.asked.append((list(keys), list(ranges)))
         return [ranges[0].number if key[0] == "inside" else None for key in keys]
+
+    def wait_for(self, gtids: GtidSet) -> None:
+        self.present |= self.later
 
     def current(self, table: TableId) -> Table | None:
         return self.present[table]
@@ -486,10 +491,21 @@ def test_a_table_that_may_have_been_made_and_joins_ends_the_tenure() -> None:
     made = live_leader(World([statement("6", "CREATE TABLE other (id INT)")]), joins=lambda table: table.table == "new")
     made.step(0.0)
     assert not made.reopen
-    world = World([statement("6", "CREATE TABLE new (id INT)")])
-    made = live_leader(world, joins=lambda table: table.table == "new")
+    new = TableId("d", "new")
+    for present, reason in ((LIVE, "d.new may join the job"), (None, "")):  # none: it has gone again
+        world = World([statement("6", "CREATE TABLE new (id INT)")], present={new: None}, later={new: present})
+        made = live_leader(world, joins=lambda table: table.table == "new")
+        made.step(0.0)
+        assert made.reopen == reason
+
+
+def test_a_statement_is_judged_by_what_it_did_not_by_what_the_catalog_shows_before() -> None:
+    renamed = replace(LIVE, columns=(replace(LIVE.columns[0], name="key"),), primary_key=("key",))
+    world = World([statement("6", "ALTER TABLE live RENAME COLUMN id TO `key`")])
+    world.present, world.later = {LIVE.id: LIVE}, {LIVE.id: renamed}
+    made = live_leader(world)
     made.step(0.0)
-    assert made.reopen == "d.new may join the job"
+    assert made.reopen.startswith("The columns or keys of d.live changed")
 
 
 def test_who_wants_to_keep_rows_sweeps_nothing() -> None:
