@@ -38,6 +38,7 @@ def pause(access: Access, job: str) -> int:
     output = Output(json=False)
     with access.jobs() as jobs:
         wanted = alive(jobs, job)
+        _require_unfinished(jobs, wanted)
         if wanted.desire is Desire.PAUSED:
             output.show(f"Job {job} is paused already.")
             return Exit.OK
@@ -82,6 +83,8 @@ def resume(access: Access, job: str, on_gap: str, resync: bool) -> int:
                 )
             output.show(f"Job {job} runs already.")
             return Exit.OK
+        if not resync:
+            _require_unfinished(jobs, wanted)
         anew = wanted.revision + 1 if resync else wanted.resync
         wanted = _wish(jobs, replace(wanted, on_gap=OnGap(on_gap), resync=anew), Desire.RUNNING)
         if not awaited(access, jobs, _Back(access, jobs, wanted), output):
@@ -141,6 +144,15 @@ def alive(jobs: Jobs, name: str) -> Wanted:
         done = "is cancelled" if jobs.is_over(wanted) else "is being cancelled"
         raise InvalidJob(f"The job `{name}` {done}.", "Submit it again to copy its tables anew.")
     return wanted
+
+
+def _require_unfinished(jobs: Jobs, wanted: Wanted) -> None:
+    outcome = jobs.outcome(wanted)
+    if outcome is not None and outcome.end is End.FINISHED:
+        raise InvalidJob(
+            f"The job `{wanted.name}` is finished: its tables are copied, and it should do no more.",
+            f"To copy them again into the same topics: scheduler resume {wanted.name} --resync.",
+        )
 
 
 def _wish(jobs: Jobs, wanted: Wanted, desire: Desire) -> Wanted:
@@ -240,7 +252,7 @@ def _not_cancelled(job: str, topics: list[str], output: Output) -> int:
 
 def _tell_failure(jobs: Jobs, wanted: Wanted, output: Output) -> int:
     outcome = jobs.outcome(wanted)
-    if outcome is None or outcome.end is End.CANCELLED:
+    if outcome is None or outcome.end is not End.FAILED:
         return Exit.OK
     output.note(f"Job {wanted.name} failed with {outcome.error}: {outcome.message}")
     if outcome.hint:

@@ -27,7 +27,7 @@ _LOOK_SECONDS = 1.0
 _LINE_SECONDS = 5.0
 
 #: A job in one of these states does not go on by itself.
-_ENDS = (State.FAILED, State.CANCELLED)
+_ENDS = (State.FAILED, State.CANCELLED, State.FINISHED)
 
 
 class Follower:
@@ -53,7 +53,7 @@ class Follower:
         self._unavailable = ""
 
     def run(self, name: str, enough: Callable[[Picture], bool]) -> Picture:
-        """Returns the picture that was enough, or that of a job which failed or was cancelled.
+        """Returns the picture that was enough, or that of a job which failed, was cancelled or has finished.
 
         Raises:
             InvalidJob: there is no such job.
@@ -163,8 +163,9 @@ def tell_end(output: Output, picture: Picture) -> int:
         hint = f" Hint: {outcome.hint}" if outcome.hint else ""
         output.note(f"Job {name} failed with {outcome.error}: {outcome.message}{hint}")
         return Exit.FAILED
-    if picture.current:
-        output.note(f"Job {name} is current: {figures['rows']:,} rows in {len(figures['tables'])} topics.")
+    if picture.current or picture.state is State.FINISHED:
+        word = "finished" if picture.state is State.FINISHED else "current"
+        output.note(f"Job {name} is {word}: {figures['rows']:,} rows in {len(figures['tables'])} topics.")
         return Exit.OK
     output.note(f"Job {name} is {picture.state}.")
     return Exit.OK if picture.state is State.CANCELLED else Exit.FAILED

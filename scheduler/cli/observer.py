@@ -29,7 +29,7 @@ class Observer:
         self._access = access
         self._jobs = jobs
         self._stored: dict[str, Stored] = {}
-        self._kept: dict[str, tuple[float, dict[str, Any] | None, str]] = {}
+        self._kept: dict[tuple[str, bool], tuple[float, dict[str, Any] | None, str]] = {}
         self._redis_down: tuple[float, str] | None = None
 
     def look(self, wanted: Wanted) -> Picture:
@@ -40,7 +40,7 @@ class Observer:
         leader, live, notes = self._live(wanted)
         if live is not None:
             return Picture(wanted, outcome, leader, complete(live), Origin.LIVE, _live_notes(live))
-        stored, note = self._from_topic(wanted)
+        stored, note = self._from_topic(wanted, ended=outcome is not None)
         notes += (note,) if note else ()
         origin = Origin.NONE if stored is None else Origin.STORED
         return Picture(wanted, outcome, leader, complete(stored), origin, notes)
@@ -62,13 +62,13 @@ class Observer:
         self._redis_down = None
         return leader, live, ()
 
-    def _from_topic(self, wanted: Wanted) -> tuple[dict[str, Any] | None, str]:
+    def _from_topic(self, wanted: Wanted, *, ended: bool) -> tuple[dict[str, Any] | None, str]:
         now = self._access.monotonic()
-        kept = self._kept.get(wanted.id)
+        kept = self._kept.get((wanted.id, ended))  # what a job leaves is not what was read while it ran
         if kept and now - kept[0] < _PAUSE_SECONDS:
             return kept[1], kept[2]
         stored, note = self._read(wanted)
-        self._kept[wanted.id] = (now, stored, note)
+        self._kept[wanted.id, ended] = (now, stored, note)
         return stored, note
 
     def _read(self, wanted: Wanted) -> tuple[dict[str, Any] | None, str]:

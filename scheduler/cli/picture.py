@@ -52,6 +52,7 @@ class State(StrEnum):
     FAILED = "failed"
     CANCELLING = "cancelling"
     CANCELLED = "cancelled"
+    FINISHED = "finished"
 
 
 class Origin(StrEnum):
@@ -77,7 +78,7 @@ class Picture:
     def state(self) -> State:
         """What the job does."""
         if self.outcome is not None:
-            return State.FAILED if self.outcome.end is End.FAILED else State.CANCELLED
+            return State(self.outcome.end.value)
         match self.wanted.desire:
             case Desire.CANCELLED:
                 return State.CANCELLING

@@ -18,7 +18,7 @@ from scheduler.cli.output import Output
 from scheduler.preflight import as_json, print_report
 from shared import clock
 from shared.errors import InvalidJob
-from shared.model.job import Desire, Wanted
+from shared.model.job import Desire, End, Wanted
 
 
 @click.command()
@@ -99,6 +99,9 @@ def _wanted(before: Wanted | None, draft: Draft) -> Wanted:
 def _tell_unchanged(jobs: Jobs, wanted: Wanted, output: Output) -> int:
     """Says what there is. A job that has failed is no success of a command that should start it."""
     known, outcome = f"Job {wanted.name} is submitted already from this very file", jobs.outcome(wanted)
+    if outcome is not None and outcome.end is End.FINISHED:
+        output.note(f"{known}, and is finished. To copy its tables again: scheduler resume {wanted.name} --resync")
+        return Exit.OK
     if outcome is not None:
         output.note(f"{known}, and failed with {outcome.error}: {outcome.message}")
         output.note(f"Once that is mended: scheduler resume {wanted.name}")

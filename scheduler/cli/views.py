@@ -38,6 +38,7 @@ _COLOURS: Mapping[State, str] = {
     State.FAILED: "bold red",
     State.CANCELLING: "dim",
     State.CANCELLED: "dim",
+    State.FINISHED: "green",
 }
 
 _WORDS: Mapping[State, str] = {State.SUBMITTED: "submitted, no leader", State.NO_LEADER: "no leader"}

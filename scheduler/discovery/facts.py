@@ -24,6 +24,7 @@ _VARIABLES = (
     "expire_logs_days",
     "gtid_executed",
     "gtid_mode",
+    "gtid_purged",
     "innodb_native_foreign_keys",
     "log_bin",
     "log_replica_updates",
@@ -62,6 +63,7 @@ class ServerFacts:
     gtid_mode: str
     enforce_gtid_consistency: str
     gtid_executed: str
+    gtid_purged: str
     log_replica_updates: str
     replica_preserve_commit_order: str
     lower_case_table_names: str
@@ -118,6 +120,7 @@ def read_facts(session: Session) -> ServerFacts:
         gtid_mode=found["gtid_mode"],
         enforce_gtid_consistency=found["enforce_gtid_consistency"],
         gtid_executed="".join(found["gtid_executed"].split()),
+        gtid_purged="".join(found["gtid_purged"].split()),
         log_replica_updates=found["log_replica_updates"] or found["log_slave_updates"],
         replica_preserve_commit_order=found["replica_preserve_commit_order"] or found["slave_preserve_commit_order"],
         lower_case_table_names=found["lower_case_table_names"],

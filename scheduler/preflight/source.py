@@ -21,9 +21,11 @@ from scheduler.planner import Estimate
 from scheduler.preflight import tables as checks
 from scheduler.preflight.findings import Finding, failed, failure_of, passed
 from scheduler.preflight.server import check_server
+from scheduler.preflight.startup import check_startup
 from shared.adapters.mysql.session import Session
 from shared.errors import NeedsOperator, Transient
 from shared.job.spec import JobSpec
+from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId
 from shared.runtime.connections import format_options, mysql_target
 
@@ -70,6 +72,9 @@ def _inspect(session: Session, spec: JobSpec, source: Source) -> None:
     source.findings += check_server(facts, spec.source.server_ids, spec.source.throttle)
     if facts.is_mariadb:
         return  # its catalog and its grants differ; more findings would only confuse
+    source.findings += check_startup(
+        spec.source.startup, GtidSet.parse(facts.gtid_executed), GtidSet.parse(facts.gtid_purged)
+    )
     source.findings.append(checks.check_replication_privileges(facts))
     visible = list_tables(session)
     selected, tables = checks.select_tables(spec, visible, facts)

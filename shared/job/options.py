@@ -21,6 +21,7 @@ from shared.job.values import (
     duration,
     filled,
     flag,
+    gtid_set,
     host,
     one_of,
     server_ids,
@@ -28,6 +29,7 @@ from shared.job.values import (
     text,
     whole,
 )
+from shared.model.startup import StartMode
 
 _INT_MAX = 2**31 - 1
 _SECRET = re.compile(
@@ -97,6 +99,7 @@ def _refused(reason: str, hint: str, *names: str) -> Iterable[Option]:
 _LATER = "It is not supported yet"
 _REMOVE = "Remove the line."
 _ONLY_FALSE = one_of("false", reason="`true` is not supported yet: remove the line.")
+_MODES = "Other modes are not supported yet."
 _MILLISECOND, _DAY = timedelta(milliseconds=1), timedelta(days=1)
 
 #: Limits on what the snapshot takes of MySQL; `scheduler throttle` changes them while the job runs.
@@ -131,9 +134,12 @@ _SOURCE = (
     *THROTTLE,
     *_accepted("connect.max-retries", read=whole(1, 1_000_000)),
     *_accepted("heartbeat.interval", read=duration(timedelta(0), _DAY)),
-    Option(
-        "scan.startup.mode",
-        one_of("initial", reason="Other start modes are not supported yet: remove the line."),
+    _supported("scan.startup.mode", "startup.mode", one_of(*StartMode, reason=_MODES), "initial"),
+    _supported("scan.startup.specific-offset.gtid-set", "startup.gtid_set", gtid_set),
+    *_accepted(
+        "scan.startup.specific-offset.skip-events",
+        "scan.startup.specific-offset.skip-rows",
+        read=one_of("0", reason="A GTID set ends between transactions: remove the line."),
     ),
     *_accepted("server-time-zone"),
     *_accepted("schema-change.enabled", "include-comments.enabled", read=flag),
@@ -156,8 +162,8 @@ _SOURCE = (
     *_accepted("scan.parse.online.schema.changes.enabled", read=_ONLY_FALSE),
     *_accepted("scan.read-changelog-as-append-only.enabled", read=_ONLY_FALSE),
     *_refused(
-        _LATER + ": a job starts with a snapshot",
-        _REMOVE,
+        _LATER + ": a position is a GTID set",
+        "Give scan.startup.specific-offset.gtid-set.",
         "scan.startup.specific-offset.*",
         "scan.startup.timestamp-millis",
     ),

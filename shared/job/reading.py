@@ -18,11 +18,13 @@ from shared.job.records import JobSpec, PipelineSpec, RowsSpec, SinkSpec, Source
 from shared.job.routing import RouteRule
 from shared.job.structure import Setting, Settings, Structure
 from shared.job.values import Unreadable
+from shared.model.startup import StartMode
 
 T = TypeVar("T")
 
 #: A value is quoted in errors up to this many characters.
 _SHOWN_LENGTH_MAX = 60
+_MODE, _GTID_SET = "scan.startup.mode", "scan.startup.specific-offset.gtid-set"
 #: Fields of the source that hold table patterns; those of `route` are parsed with their rule.
 _PATTERN_FIELDS = frozenset(("tables", "tables_exclude"))
 
@@ -36,8 +38,10 @@ def resolve(structure: Structure, file: str, resolver: Resolver) -> JobSpec:
     """
     reader = _Reader(file, structure.lines, resolver)
     blocks = structure.blocks
+    source = SourceSpec.model_validate(reader.block("source", blocks["source"]))
+    _check_startup(source.startup.mode, structure, file)
     return JobSpec(
-        source=SourceSpec.model_validate(reader.block("source", blocks["source"])),
+        source=source,
         sink=SinkSpec.model_validate(reader.block("sink", blocks["sink"])),
         pipeline=PipelineSpec.model_validate(reader.block("pipeline", blocks["pipeline"])),
         route=tuple(reader.rule(f"route[{index}]", rule) for index, rule in enumerate(structure.rules)),
@@ -69,11 +73,29 @@ def check_literals(structure: Structure, file: str) -> None:
     reader = _Reader(file, structure.lines, None)
     for block, settings in structure.blocks.items():
         reader.block(block, _literals(settings))
+    mode = structure.blocks["source"].get(_MODE)
+    if mode is None or mode.is_literal:
+        _check_startup(StartMode.INITIAL if mode is None else str(mode.option.read(mode.text)), structure, file)
     for index, rule in enumerate(structure.rules):
         literals = _literals(rule)
         reader.block("route", literals)
         if len(literals) == len(rule):
             reader.rule(f"route[{index}]", rule)
+
+
+def _check_startup(mode: str, structure: Structure, file: str) -> None:
+    """A set of GTIDs belongs to its mode, and the mode to it: alone, one has no effect and the other would be guessed."""
+    given = _GTID_SET in structure.blocks["source"]
+    if given == (mode == StartMode.SPECIFIC):
+        return
+    path = f"source.{_GTID_SET if given else _MODE}"
+    if given:
+        what = f"`{_GTID_SET}` has no effect without `{_MODE}: {StartMode.SPECIFIC}`"
+        hint = "Add that mode, or remove this line."
+    else:
+        what = f"`{_MODE}: {StartMode.SPECIFIC}` needs `{_GTID_SET}`"
+        hint = "Give the GTIDs that count as processed, as SELECT @@GLOBAL.gtid_executed shows them."
+    raise located(InvalidJob(what, hint, path), file, structure.lines)
 
 
 def _literals(settings: Settings) -> Settings:

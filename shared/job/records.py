@@ -20,6 +20,7 @@ from shared.job.patterns import TablePatterns, select
 from shared.job.routing import RouteMode, RouteRule, route
 from shared.job.values import ServerIdRange
 from shared.model.schema import TableId
+from shared.model.startup import Startup
 from shared.model.throttle import Limits
 
 
@@ -62,6 +63,7 @@ class SourceSpec(_Record):
     connect_timeout: timedelta
     throttle: Limits = Limits()
     joins_new_tables: bool = True
+    startup: Startup = Startup()
 
 
 class AliyunSpec(_Record):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
+from shared.model.position import GtidSet
 from shared.model.throttle import Address
 
 SERVER_ID_MAX = 2**32 - 1
@@ -192,6 +193,21 @@ def server_ids(value: str) -> ServerIdRange:
         return ServerIdRange(low, high)
     except ValueError:
         raise Unreadable(expected, f"Ids go from 1 to {SERVER_ID_MAX}, and the lower one comes first.") from None
+
+
+def gtid_set(value: str) -> GtidSet:
+    """A set of GTIDs in MySQL's spelling, with at least one of them.
+
+    Raises:
+        Unreadable: the text is none.
+    """
+    try:
+        found = GtidSet.parse(value)
+    except ValueError:
+        found = GtidSet({})
+    if not found:
+        raise Unreadable("a GTID set such as `3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77`")
+    return found
 
 
 def size(low: int, high: int) -> Reader:

@@ -36,6 +36,7 @@ class End(StrEnum):
 
     FAILED = "failed"
     CANCELLED = "cancelled"
+    FINISHED = "finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a tenure ended for good: an error that waiting cannot mend, or the end of a cancelled job."""
+    """How a tenure ended for good: an error that waiting cannot mend, the end of a cancelled job, or of one that only copies."""
 
     name: str
     revision: int

@@ -19,6 +19,8 @@ _INTERVAL = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
 _SOURCE = re.compile(rf"{_UUID.pattern}(?::{_TAG.pattern})?")
 _LARGEST_NUMBER = 2**63 - 1
 _LONGEST_FILE_NUMBER = 19
+#: GTIDs are named in about so many characters.
+_SHOWN_LENGTH_MAX = 300
 _LONGEST_RUN = 2 * len(str(_LARGEST_NUMBER)) + 1
 
 #: First and last transaction number of a run, both inside.
@@ -115,6 +117,13 @@ class Coordinates(NamedTuple):
     def reaches(self, other: Coordinates) -> bool:
         """True at or behind the other place. Files compare by number: 1000000 comes after 999999."""
         return (_file_number(self.file), self.offset) >= (_file_number(other.file), other.offset)
+
+
+def named(gtids: GtidSet) -> str:
+    """The transactions, in a bounded number of words."""
+    count, text = gtids.count(), str(gtids)
+    shown = text if len(text) <= _SHOWN_LENGTH_MAX else text[:_SHOWN_LENGTH_MAX].rpartition(":")[0] + ":…"
+    return f"{count} transaction{'s' * (count != 1)} ({shown})"
 
 
 def _file_number(file: str) -> int:

@@ -90,7 +90,9 @@ def _lead(settings: Settings, codec: Codec, name: str, holder: str, stop: thread
                 registry.write(Outcome(name, wanted.revision, End.CANCELLED))
             else:
                 # A child whose parent was killed must not lead on unseen.
-                Tenure(context, holder, lambda: stop.is_set() or os.getppid() != parent, _throttle_changes()).run()
+                stopped = lambda: stop.is_set() or os.getppid() != parent  # noqa: E731
+                if Tenure(context, holder, stopped, _throttle_changes()).run():
+                    registry.write(Outcome(name, wanted.revision, End.FINISHED))
         except HeadraceError as error:
             return _ended(registry, wanted, error)
     return EXIT_DONE

@@ -13,10 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.errors import BinlogLost, Unavailable
-from shared.model.position import Coordinates, GtidSet
-
-#: GTIDs are named in about so many characters.
-_SHOWN_LENGTH_MAX = 300
+from shared.model.position import Coordinates, GtidSet, named
 
 _ANEW = "To copy its tables again into the same topics: scheduler resume JOB --on-gap resync."
 
@@ -90,10 +87,3 @@ def _lost_hint(same: bool) -> str:
         "them), then resume the job. If they are lost, the topics hold rows that this server never had."
     )
     return f"{cause} {_ANEW}"
-
-
-def named(gtids: GtidSet) -> str:
-    """The transactions, in a bounded number of words."""
-    count, text = gtids.count(), str(gtids)
-    shown = text if len(text) <= _SHOWN_LENGTH_MAX else text[:_SHOWN_LENGTH_MAX].rpartition(":")[0] + ":…"
-    return f"{count} transaction{'s' * (count != 1)} ({shown})"

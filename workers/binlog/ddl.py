@@ -61,7 +61,9 @@ class Ddl:
             return ""  # the rest was done when it came for the first time, and is stored
         if verdict.stop or (verdict.why and not self._policy.follow):
             raise SchemaChanged(f"{verdict.stop or verdict.why}, which the job cannot follow (before {place}).", _HINT)
-        for table in verdict.again:
+        # One that makes a table leaves no rows of it behind that had other columns.
+        older = [] if verdict.made else [table for table in verdict.recheck if self._described_after(table, gtids)]
+        for table in (*verdict.again, *older):
             ledger.stale(table)
         if verdict.recheck:
             # It stands in the binlog a moment before the catalog shows it. Columns that look as before would then be taken
@@ -71,10 +73,12 @@ class Ddl:
             self._changed(table, SchemaChanged(f"The columns or keys of {table} changed (before {place}).", _HINT))
             for table in filter(self._has_changed, verdict.recheck)
         ]
+        if older:
+            reasons.append(f"{older[0]} was changed before the job looked at its columns")
         return verdict.why or next(iter(reasons), "") or self._come_or_gone(verdict, gtids)
 
-    def unread(self, event: Unread) -> str:
-        """Rows came of a table that is not as the job knows it; returns as `take`.
+    def unread(self, event: Unread, gtids: GtidSet) -> str:
+        """Rows came, in these transactions, of a table that is not as the job knows it; returns as `take`.
 
         Raises:
             HeadraceError: it cannot follow.
@@ -82,7 +86,7 @@ class Ddl:
         if self._ledger.replayed or self._ledger.predates(event.table):
             return ""
         error = event.error(event.message, event.hint)
-        if not self._has_changed(event.table):
+        if not (self._has_changed(event.table) or self._described_after(event.table, gtids)):
             raise error  # to copy it again would lead to the same
         return self._changed(event.table, error)
 
@@ -99,6 +103,11 @@ class Ddl:
             return message.message
         self._doubts += gone  # it was dropped and is there again, or the worker reads from another server
         return "" if gone and self._doubts <= _DOUBTS_MAX else None
+
+    def _described_after(self, table: TableId, gtids: GtidSet) -> bool:
+        """True when the job looked at the table's columns after these transactions, whose rows may have had others."""
+        described = self._ledger.tables[table].described
+        return described is not None and described.covers(gtids)
 
     def _has_changed(self, table: TableId) -> bool:
         return self._source.current(table) != self._ledger.tables[table].table

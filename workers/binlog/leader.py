@@ -213,7 +213,7 @@ class Leader:
             self._write(table, changes, bytes_of(changes))
 
     def _unread(self, event: Unread) -> None:
-        self.reopen = self._ddl.unread(event) or self.reopen
+        self.reopen = self._ddl.unread(event, self._gtids) or self.reopen
 
     def _statement(self, event: Statement) -> None:
         place = Coordinates(self.reached.file, event.end_position or self.reached.offset)

@@ -212,5 +212,5 @@ def _state(job: Wanted, registry: Registry) -> str:
     """What the registry says of a job, in a word; empty for one that was cancelled for good."""
     outcome = registry.outcome(job)
     if outcome is not None:
-        return "failed" if outcome.end is End.FAILED else ""
+        return "" if outcome.end is End.CANCELLED else str(outcome.end)
     return "cancelling" if job.desire is Desire.CANCELLED else str(job.desire)

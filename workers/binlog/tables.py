@@ -18,6 +18,7 @@ from scheduler.discovery.catalog import estimates, list_tables, read_tables
 from scheduler.planner.plan import make_plan
 from scheduler.preflight.sink import wanted_topics
 from scheduler.preflight.source import check_tables
+from scheduler.preflight.startup import first_position
 from shared.adapters.kafka.topics import Topics
 from shared.adapters.mysql.session import Session
 from shared.errors import InvalidJob, PreflightFailed, SinkRefused, Unavailable
@@ -45,7 +46,8 @@ def first_state(
     Raises:
         InvalidJob, SinkRefused, Unavailable: it cannot begin like this.
     """
-    executed = source.executed()
+    startup, past = context.spec.source.startup, source.history()
+    begin = first_position(startup, past.executed, past.purged)
     names = context.spec.select(list_tables(session), ignore_case=source.ignores_case())
     tables = read_tables(session, names)
     missing = [name for name in names if name not in tables]
@@ -59,8 +61,11 @@ def first_state(
             f"Topic {used} holds records already, but the job's state topic {context.state_topic} is empty.",
             "Cancel the job with --delete-topics and submit it again; the state topic must never be deleted by hand.",
         )
+    if not startup.copies:
+        described = source.settled()
+        records = [replace(record, rows_estimate=0, split_done=True, described=described) for record in records]
     _make_topics(context, topics, alive)
-    return first_records(executed, server_uuid, records)
+    return first_records(begin, server_uuid, records)
 
 
 def as_in_catalog(

@@ -176,8 +176,8 @@ class Tenure:
         self._renewed = 0.0
         self._published = 0.0
 
-    def run(self) -> None:
-        """Leads.
+    def run(self) -> bool:
+        """Leads. True when the job is over, because all that it should do was to copy its tables.
 
         Raises:
             HeadraceError: the tenure ended in an error.
@@ -212,8 +212,9 @@ class Tenure:
         leader = Leader(ledger, ports, policy, limits)
         figures = Figures(name, leader, opened)
         try:
-            self._lead(leader, opened, figures)
+            over = self._lead(leader, opened, figures)
             leader.finish()
+            return over
         except BinlogLost as error:
             raise why_lost(opened, error, self._target) from None
         finally:
@@ -222,11 +223,14 @@ class Tenure:
             figures.count()
             LOG.info("tenure_ends", epoch=ledger.epoch, gtid=str(ledger.processed))
 
-    def _lead(self, leader: Leader, opened: Opened, figures: Figures) -> None:
+    def _lead(self, leader: Leader, opened: Opened, figures: Figures) -> bool:
+        ends = self._context.spec.source.startup.ends
         while not self._stopped():
             if leader.reopen and not leader.ledger.in_transaction:
                 LOG.info("tenure_reopens", reason=leader.reopen)  # the next one begins at once
-                return
+                return False
+            if ends and _is_copied(leader.ledger):
+                return True
             now = clock.monotonic_seconds()
             self._beat()
             self._change_limits(leader)
@@ -237,6 +241,7 @@ class Tenure:
             if not worked:
                 self._wake.wait(_IDLE_SECONDS)
                 self._wake.clear()
+        return False
 
     def _change_limits(self, leader: Leader) -> None:
         if self._changes.empty():
@@ -283,3 +288,10 @@ class Tenure:
         except Unavailable as error:
             LOG.warning("status_not_published", reason=error.message)
         return True
+
+
+def _is_copied(ledger: Ledger) -> bool:
+    """True when every topic is its table as of R, and nobody is at work."""
+    if ledger.in_transaction or not ledger.snapshot_done or any(True for _ in ledger.held_chunks()):
+        return False
+    return all(record.live and record.swept >= record.emptied for record in ledger.tables.values())

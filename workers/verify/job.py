@@ -141,6 +141,11 @@ class FollowedJob:
                 f"Job {name} has failed with {outcome.error}, and {self._behind(gtids)}.",
                 f"Mend that, then scheduler resume {name}, then verify again.",
             )
+        if outcome is not None and outcome.end is End.FINISHED:
+            raise NotFollowing(
+                f"Job {name} is finished, and {self._behind(gtids)}.",
+                f"To copy its tables again: scheduler resume {name} --resync.",
+            )
         if wanted.desire is Desire.PAUSED:
             raise NotFollowing(
                 f"Job {name} is paused, and {self._behind(gtids)}.", f"scheduler resume {name}, then verify again."

@@ -44,6 +44,8 @@ class TableRecord:
     `emptied` counts statements that took rows away without a change of each, `swept` those after which the topic was put right.
     `since` is what the server had executed when the table joined a job that ran already; None for one of its beginning.
     `stale` means that it must be copied again with its present columns.
+    `described` is what the server had executed when its columns were looked at, for a table that is followed from before that
+    without a copy; None of any other.
     """
 
     table: Table
@@ -59,6 +61,7 @@ class TableRecord:
     swept: int = 0
     since: GtidSet | None = None
     stale: bool = False
+    described: GtidSet | None = None
 
     def low(self, processed: GtidSet) -> GtidSet:
         """P for its readers: what is processed, and all that the table joined behind."""
@@ -196,6 +199,7 @@ def _table_body(record: TableRecord) -> dict[str, Any]:
     emptied = {"emptied": record.emptied, "swept": record.swept} if record.emptied else {}
     joined: dict[str, Any] = {} if record.since is None else {"since": str(record.since)}
     joined |= {"stale": True} if record.stale else {}
+    joined |= {} if record.described is None else {"described": str(record.described)}
     return {
         **emptied,
         **joined,
@@ -246,7 +250,7 @@ def _decode(key: list[Any], body: dict[str, Any]) -> _StateRecord:
             }
             fields |= {name: body.get(name, 0) for name in ("emptied", "swept")}
             fields["stale"] = body.get("stale", False)
-            fields["since"] = GtidSet.parse(body["since"]) if "since" in body else None
+            fields |= {name: GtidSet.parse(body[name]) if name in body else None for name in ("since", "described")}
             return TableRecord(table_from_json(body["schema"]), split_at=bound_from_json(body["split_at"]), **fields)
         case ["chunk", str(database), str(table), int(number)]:
             chunk = ChunkId(TableId(database, table), number)

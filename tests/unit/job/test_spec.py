@@ -16,12 +16,16 @@ from shared.job.options import OPTIONS, find, is_secret
 from shared.job.placeholders import Resolver
 from shared.job.records import AliyunSpec, PipelineSpec, SinkSpec, SourceSpec
 from shared.job.spec import FieldsInclude, JobSpec, RouteMode, ServerIdRange, job_name, parse
+from shared.model.position import GtidSet
 from shared.model.schema import TableId
+from shared.model.startup import StartMode, Startup
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[2] / "docs" / "examples"
 TABLES = [TableId("order_dw", name) for name in ("user", "order", "feedback")] + [TableId("mysql", "user")]
 SECRET = "hunter2"
+GTID_SET = "scan.startup.specific-offset.gtid-set"
+GTIDS = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5"
 
 SOURCE = """\
 source:
@@ -167,6 +171,17 @@ def test_dotted_and_nested_options_are_the_same() -> None:
     assert one.source.connect_timeout == other.source.connect_timeout == timedelta(seconds=5)
 
 
+def test_where_a_job_begins() -> None:
+    assert resolve(job()).source.startup == Startup(StartMode.INITIAL)
+    assert resolve(job("scan.startup.mode: LATEST_OFFSET")).source.startup == Startup(StartMode.LATEST)
+    given = job(f"scan.startup.mode: #{{mode}}\n{GTID_SET}: #{{gtids}}")
+    assert resolve(given, mode="specific-offset", gtids=GTIDS).source.startup == Startup(
+        StartMode.SPECIFIC, GtidSet.parse(GTIDS)
+    )
+    with pytest.raises(InvalidJob, match="no effect"):
+        resolve(given, mode="initial", gtids=GTIDS)
+
+
 def test_one_option_in_two_spellings_is_an_error() -> None:
     error = refused(job(sink="properties: {bootstrap.servers: other:9092}"))
     assert error.path == "sink.properties.bootstrap.servers"
@@ -195,8 +210,28 @@ def test_one_option_in_two_spellings_is_an_error() -> None:
         (job("port: ''"), "source.port", "found an empty text", "Correct"),
         (job("port: {a: 1}"), "source.port.a", "no option", "`port`"),
         (job("server-id: 9-8"), "source.server-id", "found `9-8`", "lower one"),
-        (job("scan.startup.mode: latest-offset"), "source.scan.startup.mode", "`initial`", "not supported yet"),
-        (job("scan.startup.specific-offset.file: x"), "source.scan.startup.specific-offset.file", "refused", "Remove"),
+        (job("scan.startup.mode: timestamp"), "source.scan.startup.mode", "`initial`", "not supported yet"),
+        (
+            job("scan.startup.specific-offset.file: x"),
+            "source.scan.startup.specific-offset.file",
+            "refused",
+            "gtid-set",
+        ),
+        (
+            job("scan.startup.mode: specific-offset"),
+            "source.scan.startup.mode",
+            f"needs `{GTID_SET}` (job.yaml:7)",
+            "Give",
+        ),
+        (job(f"{GTID_SET}: {GTIDS}"), f"source.{GTID_SET}", "no effect without `scan.startup.mode", "Add that mode"),
+        (job(f"scan.startup.mode: initial\n{GTID_SET}: {GTIDS}"), f"source.{GTID_SET}", "no effect", "remove"),
+        (job(f"scan.startup.mode: specific-offset\n{GTID_SET}: 1-5"), f"source.{GTID_SET}", "a GTID set", "Correct"),
+        (
+            job("scan.startup.specific-offset.skip-rows: 3"),
+            "source.scan.startup.specific-offset.skip-rows",
+            "`0`",
+            "ends",
+        ),
         (job("debezium: {a.b: 1}"), "source.debezium.a.b", "without Debezium", "Remove"),
         (job("jdbc.properties.useSSL: true"), "source.jdbc.properties.useSSL", "no JDBC driver", "Remove"),
         (job("metadata.list: op_ts"), "source.metadata.list", "refused", "Remove"),

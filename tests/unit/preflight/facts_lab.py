@@ -21,6 +21,7 @@ GOOD = ServerFacts(
     gtid_mode="ON",
     enforce_gtid_consistency="ON",
     gtid_executed="5a93e9a9-e6a9-11f1-9dec-02fc00000001:1-9",
+    gtid_purged="5a93e9a9-e6a9-11f1-9dec-02fc00000001:1-3",
     log_replica_updates="ON",
     replica_preserve_commit_order="ON",
     lower_case_table_names="0",

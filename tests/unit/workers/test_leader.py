@@ -441,9 +441,9 @@ def statement(gtid: str, sql: str) -> list[Event]:
     return [begin, Statement("d", sql), end]
 
 
-def live_leader(world: World, **policy: Any) -> Leader:
+def live_leader(world: World, described: GtidSet | None = None, **policy: Any) -> Leader:
     """A leader of one table that is live."""
-    record = TableRecord(LIVE, "topic.live", 1, 1, 1, None, split_done=True, released=1)
+    record = TableRecord(LIVE, "topic.live", 1, 1, 1, None, split_done=True, released=1, described=described)
     state = StoredState(PositionRecord(GtidSet.parse(f"{UUID}:1-5"), 1, "server"), {LIVE.id: record})
     ports = Ports(world, world, world, world, world, world, world, world, partial(key_reader, options=FormatOptions()))
     return Leader(Ledger(state, 2, "server", 4, MemoryHold), ports, Policy(4, **policy))
@@ -506,6 +506,25 @@ def test_a_statement_is_judged_by_what_it_did_not_by_what_the_catalog_shows_befo
     made = live_leader(world)
     made.step(0.0)
     assert made.reopen.startswith("The columns or keys of d.live changed")
+
+
+@pytest.mark.parametrize(("gtid", "older"), [("7", True), ("8", False)])
+def test_what_is_older_than_the_look_at_a_followed_tables_columns_has_it_copied(gtid: str, older: bool) -> None:
+    described = GtidSet.parse(f"{UUID}:1-7")
+    altered = World([statement(gtid, "ALTER TABLE live MODIFY id BIGINT")], present={LIVE.id: LIVE})
+    made = live_leader(altered, described)
+    made.step(0.0)
+    assert bool(made.reopen) is older
+    assert made.ledger.tables[LIVE.id].stale is older
+    begin, end = transaction(gtid)
+    world = World([[begin, unread(LIVE), end]], present={LIVE.id: LIVE})
+    made = live_leader(world, described)
+    if older:
+        made.step(0.0)
+        assert made.reopen == "d.live has other columns."
+    else:
+        with pytest.raises(SchemaChanged, match="other columns"):
+            made.step(0.0)
 
 
 def test_who_wants_to_keep_rows_sweeps_nothing() -> None:
