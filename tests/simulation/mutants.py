@@ -167,7 +167,7 @@ SWEEP_MUTANTS = {
 
 #: By rule: what is switched off, and whether it shows without any fault.
 MUTANTS: dict[str, tuple[Rules, bool]] = {
-    "a new table is looked for before MySQL is at R": (Rules(looks_early=True), True),
+    "a new table is looked for before MySQL shows it": (Rules(looks_early=True), True),
     "one id for every attempt at a chunk": (Rules(one_id_per_chunk=True), False),
     "2: go before the claim is durable": (Rules(leader=AnswersBeforeTheClaimIsDurable), False),
     "3: no hold": (Rules(ledger=NeverHolds), True),
