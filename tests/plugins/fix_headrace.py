@@ -150,6 +150,7 @@ class Cluster:
 def read_topic(bootstrap: str, topic: str, isolation: str = "read_committed") -> list[tuple[bytes, bytes | None]]:
     """All messages of a topic, partition by partition, in offset order."""
     options = {"bootstrap.servers": bootstrap, "group.id": "test", "enable.auto.commit": False}
+    options["fetch.wait.max.ms"] = 10  # else a broker answers half a second later that there is no more
     consumer = Consumer(options | {"isolation.level": isolation, "enable.partition.eof": True})
     partitions = list(consumer.list_topics(topic, timeout=20).topics[topic].partitions)
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
@@ -158,7 +159,7 @@ def read_topic(bootstrap: str, topic: str, isolation: str = "read_committed") ->
     deadline = time.monotonic() + 120
     while left:
         assert time.monotonic() < deadline, f"{topic} could not be read to its end"
-        for message in consumer.consume(10_000, 0.1):
+        for message in consumer.consume(10_000, 0.02):
             if message.error() is None:
                 messages.append((message.key(), message.value()))
             else:

@@ -17,6 +17,11 @@ _READ_SECONDS = 60.0
 _BATCH = 10_000
 
 
+#: A transaction's marker is no message: that one has come past it is known when the broker has nothing more to send, which it
+#: says after this time. Kafka's default, half a second, would be spent again and again in every takeover and command.
+_FETCH_WAIT_MS = 50
+
+
 class TopicLog:
     """The committed records of partition 0 of a topic, in offset order.
 
@@ -39,6 +44,7 @@ class TopicLog:
                     auto_offset_reset="earliest",
                     isolation_level=isolation_level,
                     enable_partition_eof=True,
+                    fetch_wait_max_ms=_FETCH_WAIT_MS,
                 )
             )
             # Offset 0, or the earliest that is left: asking for the beginning by name costs half a second.

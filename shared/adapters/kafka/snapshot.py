@@ -24,6 +24,9 @@ _PATIENCE_SECONDS = 60.0
 #: What the client may fetch ahead, in KiB; a single larger message still comes through.
 _AHEAD_KBYTES = 16_384
 
+#: Behind the last message the broker says after this time that it has no more.
+_FETCH_WAIT_MS = 50
+
 _BATCH = 5_000
 
 
@@ -165,6 +168,7 @@ def _consumer(config: ClientConfig, topic: str, isolation: str = "read_committed
                 auto_offset_reset="earliest",
                 isolation_level=isolation,
                 enable_partition_eof=True,
+                fetch_wait_max_ms=_FETCH_WAIT_MS,
                 queued_max_messages_kbytes=_AHEAD_KBYTES,
             )
         )

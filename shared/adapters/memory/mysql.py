@@ -6,6 +6,7 @@ invisible transaction wrote stay locked until it is visible, as row locks do.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -61,6 +62,10 @@ class MemoryMysql:
     rows: dict[TableId, dict[int, int]] = field(default_factory=dict)
     binlog: list[Commit] = field(default_factory=list)
     history: dict[tuple[TableId, int], list[int | None]] = field(default_factory=dict)
+    # For `executed`: the set of those that had executed when it was last asked, the others, and how many both are.
+    _done: GtidSet = field(default_factory=lambda: GtidSet({}))
+    _rest: deque[Commit] = field(default_factory=deque)
+    _seen: int = 0
 
     def locked(self) -> set[tuple[TableId, int]]:
         """Rows that an invisible transaction wrote."""
@@ -100,11 +105,15 @@ class MemoryMysql:
 
     def executed(self) -> GtidSet:
         """gtid_executed."""
-        done = GtidSet({})
-        for commit in self.binlog:
+        self._rest.extend(self.binlog[self._seen :])
+        self._seen = len(self.binlog)
+        for _ in range(len(self._rest)):
+            commit = self._rest.popleft()
             if commit.executed:
-                done = done.union(commit.gtids)
-        return done
+                self._done = self._done.union(commit.gtids)
+            else:
+                self._rest.append(commit)
+        return self._done
 
     def binlog_end(self) -> Coordinates:
         """The end of the binlog, visible or not."""
