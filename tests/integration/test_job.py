@@ -59,6 +59,12 @@ def execute(server, sql: str, database: str | None = None) -> None:
             cursor.execute(statement)
 
 
+def copied(cluster, name: str) -> bool:
+    """While others write, nothing more can be asked for: a leader is always some bytes behind."""
+    status = cluster.status(name)
+    return bool(status["leader"]) and status["snapshot_done"]
+
+
 def streaming(cluster, name: str) -> bool:
     status = cluster.status(name)
     return bool(status["leader"]) and status["snapshot_done"] and status["lag_bytes"] == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.integration.test_job import eventually_holds, execute, job, streaming
+from tests.integration.test_job import copied, eventually_holds, execute, job, streaming
 from tests.integration.test_mend import equal, spoil
 from tests.integration.test_verify import writing
 
@@ -19,7 +19,7 @@ def failure(cluster) -> dict[str, str]:
 
 
 def goes_on(cluster, *names: str) -> None:
-    cluster.wait("the tables have joined", lambda: set(names) <= tables(cluster) and streaming(cluster, "shop"))
+    cluster.wait("the tables have joined", lambda: set(names) <= tables(cluster) and copied(cluster, "shop"))
 
 
 def test_new_tables_join(cluster, mysql_server, kafka_server, redis_server, mysql_database) -> None:

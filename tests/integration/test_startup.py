@@ -50,7 +50,7 @@ def executed(server) -> str:
 def startup(mode: str, route: str, gtids: str = "") -> str:
     source = f"  scan.startup.mode: {mode}\n"
     source += f"  scan.startup.specific-offset.gtid-set: {gtids}\n" if gtids else ""
-    rule = f"route:\n  - source-table: past.\\.*\n    sink-table: {route}.<>\n    replace-symbol: <>"
+    rule = f"route:\n  - source-table: past.\\.*\n    sink-table: startup_{route}.<>\n    replace-symbol: <>"
     return job(r"past.\.*", source, rule)
 
 
@@ -80,21 +80,21 @@ def test_a_job_begins_where_it_is_told_to(cluster, past) -> None:
         cluster.wait(f"{name} streams", lambda name=name: streaming(cluster, name))
     execute(past, "INSERT INTO past.plain VALUES (6, 6)")
 
-    eventually_holds(cluster, "late.plain", plain(_6=6))
-    eventually_holds(cluster, "given.plain", plain(_1=11, _5=5, _6=6))
-    assert topic(cluster, "given.t") == []
-    eventually_holds(cluster, "early.plain", plain(_1=11, _2=2, _5=5, _6=6))
+    eventually_holds(cluster, "startup_late.plain", plain(_6=6))
+    eventually_holds(cluster, "startup_given.plain", plain(_1=11, _5=5, _6=6))
+    assert topic(cluster, "startup_given.t") == []
+    eventually_holds(cluster, "startup_early.plain", plain(_1=11, _2=2, _5=5, _6=6))
     # Rows that had other columns than the table has now are not guessed at: such a table is copied.
-    eventually_holds(cluster, "early.t", T)
-    eventually_holds(cluster, "early.emptied", plain(_2=22))
-    assert (b'{"id":3}', None) in topic(cluster, "early.plain"), "it was copied, not followed"
+    eventually_holds(cluster, "startup_early.t", T)
+    eventually_holds(cluster, "startup_early.emptied", plain(_2=22))
+    assert (b'{"id":3}', None) in topic(cluster, "startup_early.plain"), "it was copied, not followed"
 
     # It goes on from where it stands, as any job.
     assert cluster.cli("pause", "late").returncode == 0
     cluster.wait("the job stands still", lambda: not cluster.status("late")["leader"])
     execute(past, "UPDATE past.plain SET v = 66 WHERE id = 6;\nDELETE FROM past.plain WHERE id = 2")
     assert cluster.cli("resume", "late").returncode == 0
-    eventually_holds(cluster, "late.plain", plain(_6=66))
+    eventually_holds(cluster, "startup_late.plain", plain(_6=66))
 
 
 def test_a_position_that_would_leave_out_changes_is_refused(cluster, past, tmp_path) -> None:
@@ -119,8 +119,8 @@ def test_a_job_that_only_copies_is_finished_when_it_has(cluster, past, tmp_path)
     done = cluster.cli("submit", str(file), "--wait")
     assert done.returncode == 0, done.stderr
     assert "Job copy is finished: 6 rows in 3 topics." in done.stderr
-    assert fold(topic(cluster, "copy.t")) == T
-    assert fold(topic(cluster, "copy.plain")) == plain(_1=1, _2=2)
+    assert fold(topic(cluster, "startup_copy.t")) == T
+    assert fold(topic(cluster, "startup_copy.plain")) == plain(_1=1, _2=2)
 
     status = cluster.status("copy")
     assert (status["state"], status["error"]) == ("finished", None)
@@ -137,5 +137,5 @@ def test_a_job_that_only_copies_is_finished_when_it_has(cluster, past, tmp_path)
 
     assert cluster.cli("resume", "copy", "--resync").returncode == 0
     cluster.wait("it has copied again", lambda: cluster.status("copy")["state"] == "finished")
-    assert fold(topic(cluster, "copy.plain")) == plain(_2=2, _7=7)
+    assert fold(topic(cluster, "startup_copy.plain")) == plain(_2=2, _7=7)
     assert cluster.cli("cancel", "copy", "--delete-topics", "--yes").returncode == 0
