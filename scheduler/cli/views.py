@@ -87,7 +87,9 @@ def job_view(picture: Picture) -> RenderableType:
         head.add_row(Text(label, style="bold"), value)
     table = _table("TABLE", "TOPIC", "STATE", ">ROWS", ">CHUNKS")
     for entry in figures["tables"]:
-        table.add_row(entry["table"], entry["topic"], entry["state"], _rows_text(entry), _chunks_text(entry))
+        version = entry.get("schema_version", 1)
+        state = entry["state"] + (f", schema {version}" if version > 1 else "")
+        table.add_row(entry["table"], entry["topic"], state, _rows_text(entry), _chunks_text(entry))
     body: list[RenderableType] = [head, *remarks_of(picture)]
     if figures["tables"]:
         body += [Text(), table]

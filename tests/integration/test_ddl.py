@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.test_job import eventually_holds, execute, job, streaming
+from tests.integration.test_job import copied, eventually_holds, execute, job, streaming
 from tests.integration.test_verify import verify, writing
 from tests.plugins.fix_servers import root_connection
 
@@ -70,8 +70,11 @@ def test_a_table_that_changes_is_copied_again(
         for number, alteration in enumerate(ALTERATIONS):
             execute(mysql_server, alteration, mysql_database)
             if number % 3 == 0:  # the others come while the table is being copied
-                cluster.wait("the job streams", lambda: streaming(cluster, "shop"))
+                cluster.wait("the tables are copied", lambda: copied(cluster, "shop"))
     caught_up(cluster, mysql_server, mysql_database)
+    versions = {table["table"]: table["schema_version"] for table in cluster.status("shop")["tables"]}
+    assert versions[f"{mysql_database}.t"] > 3
+    assert versions[f"{mysql_database}.other"] == 1
 
     # Many at once, that it finds when it goes on.
     assert cluster.cli("pause", "shop").returncode == 0

@@ -81,7 +81,8 @@ def _again(known: TableRecord, planned: TableRecord | None) -> TableRecord:
     """The table as one that nobody has read; one that is gone has nothing to read."""
     if planned is None:
         return _emptied(known, 1)
-    return replace(planned, topic=known.topic, emptied=known.emptied + 1, swept=known.swept)
+    version = known.version + (planned.table != known.table)
+    return replace(planned, topic=known.topic, emptied=known.emptied + 1, swept=known.swept, version=version)
 
 
 def _emptied(known: TableRecord, times: int) -> TableRecord:

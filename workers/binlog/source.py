@@ -23,6 +23,9 @@ _KEYS_PER_QUERY = 500
 #: A commit shows in MySQL some milliseconds after it stands in the binlog. Much shorter than a lease.
 _WAIT_SECONDS = 2
 
+#: While a tenure opens, somebody else renews the lease.
+_OPENING_WAIT_SECONDS = 10
+
 
 class MysqlSource:
     """Implements `workers.binlog.ports.Source`. `told` is what the server said that it has executed when it was last asked
@@ -42,14 +45,18 @@ class MysqlSource:
         """What the server has executed: all of it is visible to a SELECT that starts now."""
         return GtidSet.parse(self._session.scalar("SELECT @@GLOBAL.gtid_executed"))
 
-    def wait_for(self, gtids: GtidSet) -> None:
+    def wait_for(self, gtids: GtidSet, seconds: int = _WAIT_SECONDS) -> None:
         """Waits until the server has executed all of it, so that a SELECT shows it.
 
         Raises:
             Unavailable: it has not for a while.
         """
-        if self._session.scalar(f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{gtids}', {_WAIT_SECONDS})") != "0":
+        if self._session.scalar(f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{gtids}', {seconds})") != "0":
             raise Unavailable("MySQL does not show yet what its binlog has.", "The job tries again.")
+
+    def shown(self, gtids: GtidSet) -> None:
+        """The same with the patience of a tenure that opens."""
+        self.wait_for(gtids, _OPENING_WAIT_SECONDS)
 
     def settled(self) -> GtidSet:
         """What the server has executed, with all that a SELECT may have shown by now: that shows a commit a moment earlier.
@@ -57,7 +64,7 @@ class MysqlSource:
         Raises:
             Unavailable: something takes too long to commit.
         """
-        self.wait_for(_without_threads(self._session.scalar("SELECT @@GLOBAL.gtid_owned")))
+        self.shown(_without_threads(self._session.scalar("SELECT @@GLOBAL.gtid_owned")))
         return self.executed()
 
     def ignores_case(self) -> bool:

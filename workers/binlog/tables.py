@@ -83,7 +83,7 @@ def as_in_catalog(
     processed = state.position.processed
     copied = [record for record in state.tables.values() if not record.live]  # stale ones among them
     # A statement may stand in the binlog before MySQL shows what it did.
-    source.wait_for(reduce(GtidSet.union, (record.low(processed) for record in copied), processed))
+    source.shown(reduce(GtidSet.union, (record.low(processed) for record in copied), processed))
     listed = dict.fromkeys(list_tables(session))
     missing = [record for record in copied if record.table.id not in listed]
     joins = joining(context, state.tables, ignore_case=source.ignores_case())

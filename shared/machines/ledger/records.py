@@ -45,7 +45,7 @@ class TableRecord:
     `since` is what the server had executed when the table joined a job that ran already; None for one of its beginning.
     `stale` means that it must be copied again with its present columns.
     `described` is what the server had executed when its columns were looked at, for a table that is followed from before that
-    without a copy; None of any other.
+    without a copy; None of any other. `version` counts the different columns and keys that the job has known it with.
     """
 
     table: Table
@@ -62,6 +62,7 @@ class TableRecord:
     since: GtidSet | None = None
     stale: bool = False
     described: GtidSet | None = None
+    version: int = 1
 
     def low(self, processed: GtidSet) -> GtidSet:
         """P for its readers: what is processed, and all that the table joined behind."""
@@ -200,6 +201,7 @@ def _table_body(record: TableRecord) -> dict[str, Any]:
     joined: dict[str, Any] = {} if record.since is None else {"since": str(record.since)}
     joined |= {"stale": True} if record.stale else {}
     joined |= {} if record.described is None else {"described": str(record.described)}
+    joined |= {} if record.version == 1 else {"version": record.version}
     return {
         **emptied,
         **joined,
@@ -249,7 +251,7 @@ def _decode(key: list[Any], body: dict[str, Any]) -> _StateRecord:
                 for name in ("topic", "rows_estimate", "chunk_rows", "chunks", "split_done", "released", "rows")
             }
             fields |= {name: body.get(name, 0) for name in ("emptied", "swept")}
-            fields["stale"] = body.get("stale", False)
+            fields |= {"stale": body.get("stale", False), "version": body.get("version", 1)}
             fields |= {name: GtidSet.parse(body[name]) if name in body else None for name in ("since", "described")}
             return TableRecord(table_from_json(body["schema"]), split_at=bound_from_json(body["split_at"]), **fields)
         case ["chunk", str(database), str(table), int(number)]:

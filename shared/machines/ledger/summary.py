@@ -50,4 +50,5 @@ def _table(record: TableRecord, running_rows: int) -> dict[str, Any]:
         "chunks_done": record.released,
         "chunks_total": record.chunks,
         "split_done": record.split_done,
+        "schema_version": record.version,
     }

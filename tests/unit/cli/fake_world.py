@@ -63,7 +63,7 @@ def stored_state(*records: TableRecord) -> StoredState:
 
 def published(wanted: Wanted, **changes: Any) -> dict[str, Any]:
     table = {"table": "order_dw.user", "topic": "order_dw.user", "state": "snapshot", "rows": 40, "rows_estimate": 100}
-    table |= {"chunks_done": 1, "chunks_total": 3, "split_done": True}
+    table |= {"chunks_done": 1, "chunks_total": 3, "split_done": True, "schema_version": 1}
     totals = {name: table[name] for name in ("rows", "rows_estimate", "chunks_done", "chunks_total")}
     live = {"position": "u:1-5", "epoch": 7, "snapshot_done": False, "tables": [table], "lag_seconds": 0.4}
     live |= {"lag_bytes": 1200, "changes": 9, "held_events": 0, "coordinates": "binlog.000001:4", "codec": "python"}

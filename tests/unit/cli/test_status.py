@@ -18,6 +18,7 @@ FIELDS = {
 }  # fmt: skip
 TABLE_FIELDS = {
     "table", "topic", "state", "rows", "rows_estimate", "chunks_done", "chunks_total", "split_done",
+    "schema_version",
 }  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def test_live_figures_come_from_the_leader(world: FakeWorld) -> None:
 
 
 def test_without_a_leader_the_figures_are_those_stored_in_kafka(world: FakeWorld) -> None:
-    done = table_record("user", chunks=2, released=2, split_done=True, rows=90)
+    done = table_record("user", chunks=2, released=2, split_done=True, rows=90, version=3)
     world.states["orders"] = stored_state(done, table_record("order"))
     found = status(world)
     assert (found["state"], found["leader"], found["lag_seconds"], found["figures"]) == (
@@ -65,6 +66,8 @@ def test_without_a_leader_the_figures_are_those_stored_in_kafka(world: FakeWorld
     text = world.run("status").stdout
     assert "90 of ~190*" in text
     assert "* as last stored in Kafka" in text
+    assert [table["schema_version"] for table in found["tables"]] == [3, 1]
+    assert "live, schema 3" in world.run("status", "orders").stdout
 
 
 def test_redis_down_does_not_break_status(world: FakeWorld) -> None:

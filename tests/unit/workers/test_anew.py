@@ -49,6 +49,7 @@ def test_tables_are_copied_again_with_their_present_columns_and_swept_afterwards
     record = ledger.tables[TABLE.id]
     assert (record.chunks, record.released, record.rows, record.emptied, record.swept) == (0, 0, 0, 1, 0)
     assert [column.name for column in schema_of(record.table)] == ["id", "more"]
+    assert record.version == 2
     assert not ledger.snapshot_done
 
 
@@ -114,6 +115,7 @@ def test_a_table_that_is_copied_again_forgets_its_chunks_and_is_swept() -> None:
     assert (new.chunks, new.done) == ({}, {})
     again, joined = new.tables[TABLE.id], new.tables[OTHER.id]
     assert (again.topic, again.chunks, again.stale, again.since) == (f"topic.{TABLE.id.table}", 0, False, NOW)
+    assert again.version == 1, "its columns are the same"
     assert (again.emptied, again.swept, joined.emptied) == (4, 3, 0), "what is left of it is looked for"
 
 
