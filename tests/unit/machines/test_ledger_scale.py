@@ -25,7 +25,7 @@ UUID = "aaaaaaaa-0000-0000-0000-000000000001"
 END = Coordinates("binlog.000001", 500)
 PARALLELISM = 4
 #: Chunks, tables without chunks.
-SMALL, LARGE = (1_000, 10), (100_000, 5_000)
+SMALL, LARGE = (1_000, 10), (1_000_000, 5_000)
 
 
 def table(name: str) -> Table:
