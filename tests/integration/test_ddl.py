@@ -73,7 +73,7 @@ def test_a_table_that_changes_is_copied_again(
                 cluster.wait("the tables are copied", lambda: copied(cluster, "shop"))
     caught_up(cluster, mysql_server, mysql_database)
     versions = {table["table"]: table["schema_version"] for table in cluster.status("shop")["tables"]}
-    assert versions[f"{mysql_database}.t"] > 3
+    assert versions[f"{mysql_database}.t"] > 1  # several statements may be one copy
     assert versions[f"{mysql_database}.other"] == 1
 
     # Many at once, that it finds when it goes on.
