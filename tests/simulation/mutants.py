@@ -119,7 +119,7 @@ class ForgetsWhatRCovers(Ledger):
         self._replayed = False
 
     def end(self) -> None:
-        self._to_replay = self._to_replay.minus(self._required_gtids())
+        self._to_replay = self._to_replay.minus(self.present())
         super().end()
 
 

@@ -10,7 +10,7 @@ from shared.errors import HeadraceError, SchemaChanged, TableGone
 from shared.machines.ledger import Ledger
 from shared.model.binlog import Statement, Unread
 from shared.model.orders import GaveUp
-from shared.model.position import Coordinates, GtidSet
+from shared.model.position import Coordinates
 from shared.model.schema import TableId
 from workers.binlog.ports import Policy, Source
 from workers.binlog.statements import Verdict, judge
@@ -36,13 +36,12 @@ class Ddl:
         self._policy = policy
         self._doubts = 0
 
-    def take(self, event: Statement, place: Coordinates, gtids: GtidSet) -> str:
+    def take(self, event: Statement, place: Coordinates) -> str:
         """Does what a statement asks for. Of a table that joined later nothing: its readers see what became of it.
 
         Args:
             event: the statement, within its transaction.
             place: where it ends.
-            gtids: its transaction.
 
         Returns:
             Why the tenure must end, so that the next one looks at which tables there are; empty when it need not.
@@ -61,24 +60,22 @@ class Ddl:
             return ""  # the rest was done when it came for the first time, and is stored
         if verdict.stop or (verdict.why and not self._policy.follow):
             raise SchemaChanged(f"{verdict.stop or verdict.why}, which the job cannot follow (before {place}).", _HINT)
-        # One that makes a table leaves no rows of it behind that had other columns.
-        older = [] if verdict.made else [table for table in verdict.recheck if self._described_after(table, gtids)]
-        for table in (*verdict.again, *older):
+        for table in verdict.again:
             ledger.stale(table)
         if verdict.recheck:
             # It stands in the binlog a moment before the catalog shows it. Columns that look as before would then be taken
             # for unchanged, and with other names, or in another order, their values may fit the old ones.
-            self._source.wait_for(gtids)
+            self._source.wait_for(ledger.present())
         reasons = [
             self._changed(table, SchemaChanged(f"The columns or keys of {table} changed (before {place}).", _HINT))
-            for table in filter(self._has_changed, verdict.recheck)
+            for table in verdict.recheck
+            # One that makes a table leaves no rows of it behind that had other columns.
+            if self._has_changed(table) or (not verdict.made and self._described_later(table))
         ]
-        if older:
-            reasons.append(f"{older[0]} was changed before the job looked at its columns")
-        return verdict.why or next(iter(reasons), "") or self._come_or_gone(verdict, gtids)
+        return verdict.why or next(iter(reasons), "") or self._come_or_gone(verdict)
 
-    def unread(self, event: Unread, gtids: GtidSet) -> str:
-        """Rows came, in these transactions, of a table that is not as the job knows it; returns as `take`.
+    def unread(self, event: Unread) -> str:
+        """Rows came of a table that is not as the job knows it; returns as `take`.
 
         Raises:
             HeadraceError: it cannot follow.
@@ -86,7 +83,7 @@ class Ddl:
         if self._ledger.replayed or self._ledger.predates(event.table):
             return ""
         error = event.error(event.message, event.hint)
-        if not (self._has_changed(event.table) or self._described_after(event.table, gtids)):
+        if not (self._has_changed(event.table) or self._described_later(event.table)):
             raise error  # to copy it again would lead to the same
         return self._changed(event.table, error)
 
@@ -104,10 +101,10 @@ class Ddl:
         self._doubts += gone  # it was dropped and is there again, or the worker reads from another server
         return "" if gone and self._doubts <= _DOUBTS_MAX else None
 
-    def _described_after(self, table: TableId, gtids: GtidSet) -> bool:
-        """True when the job looked at the table's columns after these transactions, whose rows may have had others."""
+    def _described_later(self, table: TableId) -> bool:
+        """True when the job looked at the table's columns after the present transactions, whose rows may have had others."""
         described = self._ledger.tables[table].described
-        return described is not None and described.covers(gtids)
+        return described is not None and described.covers(self._ledger.present())
 
     def _has_changed(self, table: TableId) -> bool:
         return self._source.current(table) != self._ledger.tables[table].table
@@ -118,10 +115,10 @@ class Ddl:
         self._ledger.stale(table)
         return error.message
 
-    def _come_or_gone(self, verdict: Verdict, gtids: GtidSet) -> str:
+    def _come_or_gone(self, verdict: Verdict) -> str:
         for table in verdict.made:
             if table not in self._ledger.tables and self._policy.joins(table):
-                self._source.wait_for(gtids)
+                self._source.wait_for(self._ledger.present())
                 if self._source.current(table) is not None:  # many are made for a moment
                     return f"{table} may join the job"
         for table in verdict.dropped:

@@ -96,7 +96,6 @@ class Leader:
         self._fencing: dict[str, int | None] = {}
         self._ddl = Ddl(ledger, ports.source, policy)
         self._chores = Chores(ledger, ports.mail.answer, policy.chore_silence)
-        self._gtids = GtidSet({})
         self._written = 0
         self._committed_at = 0.0
         self._tallies = Tallies()
@@ -171,7 +170,6 @@ class Leader:
         if not self.ledger.replaying:
             require_new(gtids, self.ledger.processed, self.reached)
         self.ledger.begin(gtids)
-        self._gtids = gtids
         self.commit_microseconds = event.commit_microseconds
 
     def _end(self, event: TransactionEnd) -> None:
@@ -213,11 +211,11 @@ class Leader:
             self._write(table, changes, bytes_of(changes))
 
     def _unread(self, event: Unread) -> None:
-        self.reopen = self._ddl.unread(event, self._gtids) or self.reopen
+        self.reopen = self._ddl.unread(event) or self.reopen
 
     def _statement(self, event: Statement) -> None:
         place = Coordinates(self.reached.file, event.end_position or self.reached.offset)
-        self.reopen = self._ddl.take(event, place, self._gtids) or self.reopen
+        self.reopen = self._ddl.take(event, place) or self.reopen
 
     # Records and questions.
 

@@ -24,7 +24,7 @@ _KEYS_PER_QUERY = 500
 _WAIT_SECONDS = 2
 
 #: While a tenure opens, somebody else renews the lease.
-_OPENING_WAIT_SECONDS = 10
+OPENING_WAIT_SECONDS = 10
 
 
 class MysqlSource:
@@ -54,17 +54,13 @@ class MysqlSource:
         if self._session.scalar(f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{gtids}', {seconds})") != "0":
             raise Unavailable("MySQL does not show yet what its binlog has.", "The job tries again.")
 
-    def shown(self, gtids: GtidSet) -> None:
-        """The same with the patience of a tenure that opens."""
-        self.wait_for(gtids, _OPENING_WAIT_SECONDS)
-
     def settled(self) -> GtidSet:
         """What the server has executed, with all that a SELECT may have shown by now: that shows a commit a moment earlier.
 
         Raises:
             Unavailable: something takes too long to commit.
         """
-        self.shown(_without_threads(self._session.scalar("SELECT @@GLOBAL.gtid_owned")))
+        self.wait_for(_without_threads(self._session.scalar("SELECT @@GLOBAL.gtid_owned")), OPENING_WAIT_SECONDS)
         return self.executed()
 
     def ignores_case(self) -> bool:

@@ -28,7 +28,7 @@ from shared.model.schema import Table, TableId
 from shared.runtime import logs
 from workers.binlog.anew import give_up, take_in
 from workers.binlog.context import JobContext
-from workers.binlog.source import MysqlSource
+from workers.binlog.source import OPENING_WAIT_SECONDS, MysqlSource
 from workers.binlog.takeover import first_records
 
 LOG = logs.get("headrace.binlog")
@@ -83,7 +83,8 @@ def as_in_catalog(
     processed = state.position.processed
     copied = [record for record in state.tables.values() if not record.live]  # stale ones among them
     # A statement may stand in the binlog before MySQL shows what it did.
-    source.shown(reduce(GtidSet.union, (record.low(processed) for record in copied), processed))
+    low = reduce(GtidSet.union, (record.low(processed) for record in copied), processed)
+    source.wait_for(low, OPENING_WAIT_SECONDS)
     listed = dict.fromkeys(list_tables(session))
     missing = [record for record in copied if record.table.id not in listed]
     joins = joining(context, state.tables, ignore_case=source.ignores_case())

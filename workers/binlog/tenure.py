@@ -229,12 +229,12 @@ class Tenure:
             if leader.reopen and not leader.ledger.in_transaction:
                 LOG.info("tenure_reopens", reason=leader.reopen)  # the next one begins at once
                 return False
-            if ends and _is_copied(leader.ledger):
-                return True
             now = clock.monotonic_seconds()
             self._beat()
             self._change_limits(leader)
             worked = leader.step(now)
+            if ends and _is_copied(leader.ledger):
+                return True  # before anybody is told that it streams
             self._renew(now, opened.server_id)
             if self._publish(now, leader, figures):
                 require_past(opened, self._target)
@@ -292,6 +292,6 @@ class Tenure:
 
 def _is_copied(ledger: Ledger) -> bool:
     """True when every topic is its table as of R, and nobody is at work."""
-    if ledger.in_transaction or not ledger.snapshot_done or any(True for _ in ledger.held_chunks()):
+    if ledger.in_transaction or not ledger.snapshot_done or any(ledger.held_chunks()):
         return False
-    return all(record.live and record.swept >= record.emptied for record in ledger.tables.values())
+    return all(record.swept >= record.emptied for record in ledger.tables.values())

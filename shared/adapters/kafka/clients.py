@@ -20,6 +20,10 @@ CLIENT_LOG = logging.getLogger("headrace.kafka")
 #: The group that our consumers name, as the client demands; they never join it and commit no offsets.
 OWN_GROUP = "headrace-unused"
 
+#: A transaction's marker is no message: that a reader has come past it is known when the broker has nothing more to send, which
+#: it says after this time. Kafka's default, half a second, would be spent again and again in every takeover and command.
+FETCH_WAIT_MS = 50
+
 #: A transaction that waits for a marker retries this soon; the default of 100 ms would set the pace of commits.
 _RETRY_BACKOFF_MS = 10
 

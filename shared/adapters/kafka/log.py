@@ -7,7 +7,7 @@ from types import TracebackType
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from shared.adapters.kafka.clients import OWN_GROUP, ClientConfig, client_config, translate, translated
+from shared.adapters.kafka.clients import FETCH_WAIT_MS, OWN_GROUP, ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.offsets import latest_offsets
 from shared.errors import Unavailable
 
@@ -15,11 +15,6 @@ from shared.errors import Unavailable
 _READ_SECONDS = 60.0
 
 _BATCH = 10_000
-
-
-#: A transaction's marker is no message: that one has come past it is known when the broker has nothing more to send, which it
-#: says after this time. Kafka's default, half a second, would be spent again and again in every takeover and command.
-_FETCH_WAIT_MS = 50
 
 
 class TopicLog:
@@ -44,7 +39,7 @@ class TopicLog:
                     auto_offset_reset="earliest",
                     isolation_level=isolation_level,
                     enable_partition_eof=True,
-                    fetch_wait_max_ms=_FETCH_WAIT_MS,
+                    fetch_wait_max_ms=FETCH_WAIT_MS,
                 )
             )
             # Offset 0, or the earliest that is left: asking for the beginning by name costs half a second.

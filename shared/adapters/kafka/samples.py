@@ -12,7 +12,7 @@ from types import TracebackType
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from shared.adapters.kafka.clients import OWN_GROUP, ClientConfig, client_config, translate, translated
+from shared.adapters.kafka.clients import FETCH_WAIT_MS, OWN_GROUP, ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.offsets import latest_offsets
 from shared.errors import InvalidJob
 from shared.model.sampling import Mode, Sampled, Start
@@ -51,7 +51,7 @@ class Sampler:
                     isolation_level="read_committed",
                     enable_partition_eof=True,
                     # The end of a partition is told of only after this wait, and there is one in most samples.
-                    fetch_wait_max_ms=20,
+                    fetch_wait_max_ms=FETCH_WAIT_MS,
                     # What waits in the client is memory as well.
                     queued_max_messages_kbytes=16_384,
                 )

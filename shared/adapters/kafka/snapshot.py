@@ -12,7 +12,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from shared.adapters.kafka.clients import OWN_GROUP, ClientConfig, client_config, translate, translated
+from shared.adapters.kafka.clients import FETCH_WAIT_MS, OWN_GROUP, ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.offsets import earliest_offsets, latest_offsets
 from shared.errors import SinkRefused, Unavailable
 
@@ -23,9 +23,6 @@ _PATIENCE_SECONDS = 60.0
 
 #: What the client may fetch ahead, in KiB; a single larger message still comes through.
 _AHEAD_KBYTES = 16_384
-
-#: Behind the last message the broker says after this time that it has no more.
-_FETCH_WAIT_MS = 50
 
 _BATCH = 5_000
 
@@ -168,7 +165,7 @@ def _consumer(config: ClientConfig, topic: str, isolation: str = "read_committed
                 auto_offset_reset="earliest",
                 isolation_level=isolation,
                 enable_partition_eof=True,
-                fetch_wait_max_ms=_FETCH_WAIT_MS,
+                fetch_wait_max_ms=FETCH_WAIT_MS,
                 queued_max_messages_kbytes=_AHEAD_KBYTES,
             )
         )

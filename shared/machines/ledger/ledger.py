@@ -103,7 +103,7 @@ class Ledger:
 
     def predates(self, table: TableId) -> bool:
         """True when what the present transactions do to the table is older than its readers, which see it."""
-        return self._tables.predates(table, self._required_gtids())
+        return self._tables.predates(table, self.present())
 
     @property
     def replayed(self) -> bool:
@@ -158,7 +158,7 @@ class Ledger:
 
     def end(self) -> None:
         """The MySQL transactions are whole: R grows by them."""
-        gtids = self._required_gtids()
+        gtids = self.present()
         if not self._replayed:
             self.processed = self.processed.union(gtids)
             self._tables.reached(self.processed)
@@ -354,8 +354,6 @@ class Ledger:
         """True when there are tables and every one is live."""
         return bool(self.tables) and all(record.live for record in self.tables.values())
 
-    # Inside.
-
     def _let_go(self, chunk: HeldChunk) -> Iterator[Batch]:
         # Of a stale table readers may have seen already what made it so, which is newer than what is held.
         if not self.tables[chunk.id.table].stale:
@@ -388,9 +386,10 @@ class Ledger:
 
     def _again(self) -> GtidSet | None:
         """What is read again now; None for what is new."""
-        return self._required_gtids() if self._replayed else None
+        return self.present() if self._replayed else None
 
-    def _required_gtids(self) -> GtidSet:
+    def present(self) -> GtidSet:
+        """The transactions that are being read now."""
         if self._gtids is None:
             raise Bug("A transaction ended that had not begun.")
         return self._gtids

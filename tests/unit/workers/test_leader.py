@@ -516,6 +516,10 @@ def test_what_is_older_than_the_look_at_a_followed_tables_columns_has_it_copied(
     made.step(0.0)
     assert bool(made.reopen) is older
     assert made.ledger.tables[LIVE.id].stale is older
+    if older:
+        altered = World([statement(gtid, "ALTER TABLE live MODIFY id BIGINT")], present={LIVE.id: LIVE})
+        with pytest.raises(SchemaChanged):
+            live_leader(altered, described, follow=False).step(0.0)
     begin, end = transaction(gtid)
     world = World([[begin, unread(LIVE), end]], present={LIVE.id: LIVE})
     made = live_leader(world, described)
