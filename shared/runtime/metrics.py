@@ -145,6 +145,12 @@ ATTEMPTS = _counter(
     "job_name",
     "outcome",
 )
+ADMISSION_SECONDS = _histogram(
+    "headrace_admission_seconds",
+    "How long attempts that read their chunks had waited for the leader's grant.",
+    _COMMIT_BUCKETS,
+    "job_name",
+)
 ATTEMPT_SECONDS = _histogram(
     "headrace_attempt_seconds", "How long attempts took that read their chunks.", _ATTEMPT_BUCKETS, "job_name"
 )

@@ -1,8 +1,12 @@
 """headrace as a reader, run through its programs and its command line as a user does."""
 
 import os
+import re
 import threading
+import urllib.request
 from typing import Any
+
+from headrace_local.ports import free_ports
 
 from tests.bench.place import Place
 from tests.bench.span import NotMeasured
@@ -72,12 +76,13 @@ class Headrace:
         self._failure = ""
         self._codec = ""
         self._jobs = 0
+        (self._metrics_port,) = free_ports(1)
 
     def up(self) -> None:
         """Starts the programs, waits until they can be given work."""
         self._roles = {
             "leader": self._cluster.binlog_worker(),
-            "worker": self._cluster.snapshot_worker(self._parallelism),
+            "worker": self._cluster.snapshot_worker(self._parallelism, HEADRACE_METRICS_PORT=str(self._metrics_port)),
         }
         self._cluster.wait("worker", lambda: self._roles["worker"].says("ready."), _STARTED_SECONDS_MAX)
 
@@ -145,6 +150,20 @@ class Headrace:
 
     def status(self, run: str) -> dict[str, Any]:
         return self._cluster.status(run)
+
+    def shares(self, run: str) -> tuple[float, float]:
+        """What the attempts of this run waited for admission, and for Kafka at their end, as shares of their time."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics") as answer:
+            text = answer.read().decode()
+
+        def seconds(metric: str) -> float:
+            return sum(
+                float(found)
+                for found in re.findall(rf'^headrace_{metric}_sum{{job_name="{run}".*}} (\S+)$', text, re.M)
+            )
+
+        admission, reading, commit = map(seconds, ("admission_seconds", "attempt_seconds", "commit_seconds"))
+        return admission / (admission + reading), commit / (admission + reading)
 
     def _now(self, *words: str, stdin: str = "") -> None:
         done = self._cluster.cli(*words, stdin=stdin)

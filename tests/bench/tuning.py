@@ -8,6 +8,7 @@ import argparse
 import random
 import secrets
 import sys
+from dataclasses import replace
 
 from tests.bench.headrace import Headrace
 from tests.bench.measuring import Measuring, Sizes
@@ -42,10 +43,14 @@ def main() -> None:
                 try:
                     reader.up()
                     lines.append(bench.snapshot(reader, "orders", f"tuning-{number}"))
+                    shares = reader.shares(f"tuning-{number}")
                     reader.drop(f"tuning-{number}")
                 finally:
                     reader.close()
-                print(f"{reader.name}: {lines[-1].rate:,.0f} rows/s", file=sys.stderr, flush=True)
+                lines[-1] = replace(
+                    lines[-1], note=f"admission {shares[0]:.1%}, commit {shares[1]:.1%} of the attempts' time"
+                )
+                print(f"{reader.name}: {lines[-1].rate:,.0f} rows/s, {lines[-1].note}", file=sys.stderr, flush=True)
         finally:
             drop_database(place.mysql, place.database)
     print(table(sorted(lines, key=lambda line: line.reader)))

@@ -96,6 +96,8 @@ def test_the_metrics_of_a_job_are_what_happened(cluster: Cluster, mysql_server, 
     attempts = found["attempts_total", "j", "read"]
     assert 2 <= attempts <= chunks
     assert found["attempt_seconds_count", "j"] == found["commit_seconds_count", "j", "snapshot"] == attempts
+    assert found["admission_seconds_count", "j"] == attempts
+    assert 0 < found["admission_seconds_sum", "j"] < found["attempt_seconds_sum", "j"] + 60
     assert [found[name, "j"] for name in ("lag_bytes", "lag_seconds", "held_events", "readers", "leading")] == [
         0,
         0,

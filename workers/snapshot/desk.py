@@ -24,11 +24,12 @@ _LOOKS_PER_QUESTION = 5
 
 
 class RedisDesk:
-    """Implements `workers.snapshot.attempt.Desk`; a context manager around one attempt. `answered` is when the leader's
-    answer came, by the clock that never goes back; `report` hears of every batch, and must not wait.
+    """Implements `workers.snapshot.attempt.Desk`; a context manager around one attempt. `asked` is when the first question was sent,
+    and `answered` when the leader's answer came, by the clock that never goes back; `report` hears of every batch, and must not wait.
     """
 
     def __init__(self, mail: WorkerMail, attempt: str, report: Callable[[int], None] = lambda _: None) -> None:
+        self.asked = 0.0
         self.answered = 0.0
         self._report = report
         self._mail = mail
@@ -41,6 +42,7 @@ class RedisDesk:
 
     def ask(self, question: Question) -> None:
         """Sends a question."""
+        self.asked = self.asked or clock.monotonic_seconds()
         self._question = question
         self._mail.ask(question)
 

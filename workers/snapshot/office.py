@@ -158,6 +158,7 @@ class Office:
             reader.close()
         if outcome.read:
             metrics.count_written(job, "snapshot", reader.tallies)
+            metrics.ADMISSION_SECONDS.labels(job).observe(desk.answered - desk.asked)
             metrics.ATTEMPT_SECONDS.labels(job).observe(outcome.seconds)
         return outcome
 
