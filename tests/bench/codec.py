@@ -1,7 +1,8 @@
 """What one process costs per row, part by part and codec by codec: `python -m tests.bench.codec [--rows N]`.
 
 On a stack of its own, without workers and leader: rows of `orders` are read, encoded and produced in one transaction
-per 200,000 rows. CPU time, so that other work on the machine disturbs little; the last column is the wall clock's. What
+per 200,000 rows. CPU time, so that other work on the machine disturbs little, but for rows per second and the shares of the time. Of
+the broker, CPU seconds per 1M rows: it begins cold, and so the later lines tell what it costs. What
 the native codec makes is also written the way that is left where the native enqueueing was not built: by one call of
 `produce` per message.
 """
@@ -19,6 +20,7 @@ from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.codec import NATIVE, PYTHON, Codec, FormatOptions
 from shared.model.schema import TableId
 from tests.bench.place import Place, own_stack
+from tests.bench.procfs import cpu_seconds
 from tests.bench.tables import drop_database, make_database
 from tests.bench.topics import Topics
 
@@ -43,10 +45,14 @@ class Clock:
             self.spent[part] = self.spent.get(part, 0.0) + self._now() - began
 
 
-def measure(place: Place, codec: Codec, topic: str, *, one_by_one: bool) -> tuple[int, float, dict[str, float]]:
-    """Rows, wall seconds, and CPU seconds by part; librdkafka's threads work in all of them, its commit apart."""
+def measure(
+    place: Place, codec: Codec, topic: str, *, one_by_one: bool
+) -> tuple[int, float, dict[str, float], dict[str, float]]:
+    """Rows, wall seconds, and by part CPU seconds and, of the end of a transaction, wall seconds; librdkafka's threads work in all
+    of them. At its end the last rows go out (`rest`), then it is committed, which takes no longer for more rows.
+    """
     server = place.mysql
-    clock = Clock()
+    clock, wall = Clock(), Clock(time.perf_counter)
     with (
         Session(MysqlTarget(server.host, server.port, server.root_user, server.root_password), "bench") as session,
         UpsertSink({"bootstrap.servers": place.kafka.bootstrap}, topic, f"{topic}.state") as sink,
@@ -61,7 +67,7 @@ def measure(place: Place, codec: Codec, topic: str, *, one_by_one: bool) -> tupl
         sink.open()
         began = time.perf_counter()
         names = ", ".join(encoder.select_expressions)
-        encoder.check(ask(session._connection, f"SELECT {names} FROM {place.database}.orders", encoder.protocol))
+        encoder.check(ask(session._connection, f"SELECT {names} FROM {place.database}.orders", encoder.protocol).types)
         rows = pending = 0
         while not encoder.ended:
             data = clock.timed("read", piece, session._connection)
@@ -70,10 +76,16 @@ def measure(place: Place, codec: Codec, topic: str, *, one_by_one: bool) -> tupl
             rows += len(batch)
             pending += len(batch)
             if pending >= _ROWS_PER_TRANSACTION:
-                clock.timed("commit", sink.commit, [])
+                end(sink, clock, wall)
                 pending = 0
-        clock.timed("commit", sink.commit, [])
-        return rows, time.perf_counter() - began, clock.spent
+        end(sink, clock, wall)
+        return rows, time.perf_counter() - began, clock.spent, wall.spent
+
+
+def end(sink: UpsertSink, clock: Clock, wall: Clock) -> None:
+    """Ends a transaction."""
+    wall.timed("rest", clock.timed, "commit", sink._producer.flush)
+    wall.timed("commit", clock.timed, "commit", sink.commit, [])
 
 
 def main() -> None:
@@ -81,7 +93,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=500_000, help="rows of the table")
     arguments = parser.parse_args()
     print(
-        "| codec | read | encode | produce | commit | CPU us per row | rows per second |\n|---|---|---|---|---|---|---|"
+        "| codec | read | encode | produce | commit | CPU us per row | rows per second | rest, commit of the time | broker |\n"
+        "|---|---|---|---|---|---|---|---|---|"
     )
     with own_stack(f"bench_{secrets.token_hex(3)}") as place:
         make_database(place.mysql, place.database, arguments.rows)
@@ -93,11 +106,17 @@ def main() -> None:
                         continue
                     topic = f"codec-{number}-{run}"
                     topics.create([topic])
-                    rows, seconds, spent = measure(place, codec, topic, one_by_one=one_by_one)
+                    before = cpu_seconds([place.servers()["broker"]])
+                    rows, seconds, spent, waits = measure(place, codec, topic, one_by_one=one_by_one)
+                    broker = (cpu_seconds([place.servers()["broker"]]) - before) / rows * 1e6
                     parts = [spent[name] / rows * 1e6 for name in ("read", "encode", "produce", "commit")]
                     cells = " | ".join(f"{part:.2f}" for part in parts)
                     name = f"{codec.name}, one by one" if one_by_one and codec is NATIVE else codec.name
-                    print(f"| {name} | {cells} | {sum(parts):.2f} | {rows / seconds:,.0f} |", flush=True)
+                    ends = ", ".join(f"{waits[part] / seconds:.1%}" for part in ("rest", "commit"))
+                    print(
+                        f"| {name} | {cells} | {sum(parts):.2f} | {rows / seconds:,.0f} | {ends} | {broker:.2f} |",
+                        flush=True,
+                    )
         finally:
             drop_database(place.mysql, place.database)
 
