@@ -22,9 +22,7 @@ _VARIABLES = (
     "binlog_transaction_compression",
     "enforce_gtid_consistency",
     "expire_logs_days",
-    "gtid_executed",
     "gtid_mode",
-    "gtid_purged",
     "innodb_native_foreign_keys",
     "log_bin",
     "log_replica_updates",
@@ -62,8 +60,6 @@ class ServerFacts:
     binlog_transaction_compression: str
     gtid_mode: str
     enforce_gtid_consistency: str
-    gtid_executed: str
-    gtid_purged: str
     log_replica_updates: str
     replica_preserve_commit_order: str
     lower_case_table_names: str
@@ -86,6 +82,11 @@ class ServerFacts:
     def is_mariadb(self) -> bool:
         """True for MariaDB, which speaks the same protocol and has other GTIDs."""
         return "mariadb" in f"{self.version} {self.version_comment}".lower()
+
+    @property
+    def has_gtids(self) -> bool:
+        """True when every transaction has a GTID."""
+        return self.gtid_mode == "ON"
 
     @property
     def version_tuple(self) -> tuple[int, ...]:
@@ -119,8 +120,6 @@ def read_facts(session: Session) -> ServerFacts:
         binlog_transaction_compression=found["binlog_transaction_compression"],
         gtid_mode=found["gtid_mode"],
         enforce_gtid_consistency=found["enforce_gtid_consistency"],
-        gtid_executed="".join(found["gtid_executed"].split()),
-        gtid_purged="".join(found["gtid_purged"].split()),
         log_replica_updates=found["log_replica_updates"] or found["log_slave_updates"],
         replica_preserve_commit_order=found["replica_preserve_commit_order"] or found["slave_preserve_commit_order"],
         lower_case_table_names=found["lower_case_table_names"],

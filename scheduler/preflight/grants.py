@@ -49,22 +49,25 @@ class Grants:
         """Those of the privileges that are not given everywhere."""
         return [] if _ALL in self.everywhere else [name for name in privileges if name not in self.everywhere]
 
-    def may_select(self, table: TableId, *, literal: bool = False, ignore_case: bool = False) -> bool:
-        """True when every column of the table can be read.
+    def may_select(
+        self, table: TableId, *, literal: bool = False, ignore_case: bool = False, privilege: str = "SELECT"
+    ) -> bool:
+        """True when every column of the table can be read, or the privilege is given that is named instead.
 
         Args:
             table: the table.
+            privilege: another one that is given on databases or tables.
             literal: databases in grants are names and not patterns; partial_revokes is ON.
             ignore_case: names have no case on this server.
         """
         table = _folded(table) if ignore_case else table
-        if not self.missing(["SELECT"]):
+        if not self.missing([privilege]):
             taken = (p for database, p in self.revoked.items() if _same(database, table.database, ignore_case))
-            if not any("SELECT" in privileges for privileges in taken):
+            if not any(privilege in privileges for privileges in taken):
                 return True
         given = [p for pattern, p in self.databases.items() if _matches(pattern, table.database, literal, ignore_case)]
         given += [p for t, p in self.tables.items() if (_folded(t) if ignore_case else t) == table]
-        return any({"SELECT", _ALL} & privileges for privileges in given)
+        return any({privilege, _ALL} & privileges for privileges in given)
 
 
 _ALL = "ALL PRIVILEGES"
@@ -168,10 +171,10 @@ def grant_everywhere(privileges: Sequence[str], user: str) -> str:
     return f"GRANT {', '.join(privileges)} ON *.* TO {account(user)};"
 
 
-def grant_database(database: str, user: str, *, literal: bool = False) -> str:
-    """The statement that lets the user read one database, and no other whose name is alike."""
+def grant_database(database: str, user: str, *, literal: bool = False, privilege: str = "SELECT") -> str:
+    """The statement that lets the user read one database, and no other whose name is alike; or gives it another privilege."""
     name = database if literal else re.sub(r"([\\%_])", r"\\\1", database)
-    return f"GRANT SELECT ON {_quoted(name)}.* TO {account(user)};"
+    return f"GRANT {privilege} ON {_quoted(name)}.* TO {account(user)};"
 
 
 def grant_table(table: TableId, user: str) -> str:

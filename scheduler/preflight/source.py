@@ -22,10 +22,10 @@ from scheduler.preflight import tables as checks
 from scheduler.preflight.findings import Finding, failed, failure_of, passed
 from scheduler.preflight.server import check_server
 from scheduler.preflight.startup import check_startup
+from shared.adapters.mysql import progress
 from shared.adapters.mysql.session import Session
 from shared.errors import NeedsOperator, Transient
 from shared.job.spec import JobSpec
-from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId
 from shared.runtime.connections import format_options, mysql_target
 
@@ -72,9 +72,7 @@ def _inspect(session: Session, spec: JobSpec, source: Source) -> None:
     source.findings += check_server(facts, spec.source.server_ids, spec.source.throttle)
     if facts.is_mariadb:
         return  # its catalog and its grants differ; more findings would only confuse
-    source.findings += check_startup(
-        spec.source.startup, GtidSet.parse(facts.gtid_executed), GtidSet.parse(facts.gtid_purged)
-    )
+    source.findings += _check_startup(session, spec, facts)
     source.findings.append(checks.check_replication_privileges(facts))
     visible = list_tables(session)
     selected, tables = checks.select_tables(spec, visible, facts)
@@ -86,12 +84,24 @@ def _inspect(session: Session, spec: JobSpec, source: Source) -> None:
     _inspect_tables(session, spec, source, selected, facts)
 
 
+def _check_startup(session: Session, spec: JobSpec, facts: ServerFacts) -> list[Finding]:
+    if spec.source.startup.copies:
+        return []
+    try:
+        executed, purged = (
+            told(session, by_place=not facts.has_gtids) for told in (progress.executed, progress.purged)
+        )
+    except NeedsOperator as error:
+        return [failure_of("startup", error)]
+    return check_startup(spec.source.startup, executed, purged)
+
+
 def _inspect_tables(
     session: Session, spec: JobSpec, source: Source, tables: Sequence[TableId], facts: ServerFacts
 ) -> None:
     """Whether they can be read, and checks of those whose columns we can see."""
     readable, privileges = checks.check_read_privileges(facts, tables)
-    source.findings.append(privileges)
+    source.findings += [privileges, *checks.check_lock_privileges(facts, tables)]
     found = read_tables(session, readable)
     gone = [str(table) for table in readable if table not in found]
     if gone:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from scheduler.preflight.findings import Finding, failure_of, passed
 from shared.errors import InvalidJob
-from shared.model.position import GtidSet, named
+from shared.model.places import named
+from shared.model.position import GtidSet
 from shared.model.startup import StartMode, Startup
 
 _SET = "scan.startup.specific-offset.gtid-set"

@@ -104,6 +104,25 @@ def check_read_privileges(facts: ServerFacts, tables: Sequence[TableId]) -> tupl
     return readable, failed(subject, message, f"Run: {' '.join(statements)}")
 
 
+def check_lock_privileges(facts: ServerFacts, tables: Sequence[TableId]) -> list[Finding]:
+    """On a server without GTIDs readers wait for open transactions under a read lock (DESIGN rule 11)."""
+    if facts.has_gtids:
+        return []
+    subject, privilege = "lock_privileges", "LOCK TABLES"
+    given = grants.parse_grants(facts.grants)
+    literal = facts.partial_revokes == "ON"
+    databases = dict.fromkeys(
+        table.database
+        for table in tables
+        if not given.may_select(table, literal=literal, ignore_case=facts.ignores_case, privilege=privilege)
+    )
+    if not databases:
+        return [passed(subject, f"{facts.user} may wait for open transactions of the tables.")]
+    statements = [grants.grant_database(name, facts.user, literal=literal, privilege=privilege) for name in databases]
+    message = f"{facts.user} lacks {privilege} on {listed(list(databases))}, which a server without GTIDs needs."
+    return [failed(subject, message, f"Run: {' '.join(statements)}")]
+
+
 def _read_statements(missing: Sequence[TableId], tables: Sequence[TableId], user: str, *, literal: bool) -> list[str]:
     """One GRANT for a database of which nothing can be read, else one for each table."""
     statements: list[str] = []

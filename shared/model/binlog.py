@@ -29,17 +29,18 @@ class TransactionBegin(NamedTuple):
     """A transaction (or a DDL statement) starts; or several of them, put together.
 
     `gtids` is the text of a GTID set: all transactions up to the next `TransactionEnd`, None when
-    the server gave none. It names one, unless the decoder was asked to merge: then it may name
+    the server gave none (`places` may name them then). It names one, unless the decoder was asked to merge: then it may name
     several whole ones that stand next to each other in the binlog, and the other fields are those
     of the last one.
-    `commit_microseconds` is the time of the commit on this server since 1970, 0 where the server
-    did not say.
+    `commit_microseconds` is the time of the commit on this server since 1970, and `transaction_end`
+    the offset behind the transaction; 0 where the server did not say.
     """
 
     gtids: str | None
     end_position: int = 0
     timestamp: int = 0
     commit_microseconds: int = 0
+    transaction_end: int = 0
 
 
 class RowChanges(NamedTuple):

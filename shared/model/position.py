@@ -1,4 +1,4 @@
-"""How far a MySQL server has got: GTID sets, and coordinates (file and offset) in one server's binlog.
+"""How far a MySQL server has got: GTID sets, and coordinates (file and offset) in one server's binlog. `places` makes sets of those.
 
 The GTID algebra is our own because mysql-replication's set refuses tagged GTIDs (MySQL 8.4 and later).
 Text form: `uuid:1-5:7,uuid:tag:1-3`, as MySQL prints @@gtid_executed; blanks and line breaks are ignored.
@@ -14,13 +14,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+#: Between a server's UUID and the basename of its binlog files, in the source of a place (see `places`).
+PLACE_MARK = "@"
+_BASENAME = re.compile(r"[^\s:,@]{1,512}")
 _TAG = re.compile(r"[a-z_][a-z0-9_]{0,31}")
 _INTERVAL = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
 _SOURCE = re.compile(rf"{_UUID.pattern}(?::{_TAG.pattern})?")
 _LARGEST_NUMBER = 2**63 - 1
 _LONGEST_FILE_NUMBER = 19
-#: GTIDs are named in about so many characters.
-_SHOWN_LENGTH_MAX = 300
 _LONGEST_RUN = 2 * len(str(_LARGEST_NUMBER)) + 1
 
 #: First and last transaction number of a run, both inside.
@@ -45,7 +46,7 @@ class GtidSet:
         if one:
             return cls(one)
         runs: dict[str, list[Interval]] = {}
-        for part in re.sub(r"\s", "", text).lower().split(","):
+        for part in re.sub(r"\s", "", text).split(","):
             if part:
                 _parse_part(part, runs)
         return cls({source: _merged(found) for source, found in sorted(runs.items()) if found})
@@ -116,17 +117,15 @@ class Coordinates(NamedTuple):
 
     def reaches(self, other: Coordinates) -> bool:
         """True at or behind the other place. Files compare by number: 1000000 comes after 999999."""
-        return (_file_number(self.file), self.offset) >= (_file_number(other.file), other.offset)
+        return (file_number(self.file), self.offset) >= (file_number(other.file), other.offset)
 
 
-def named(gtids: GtidSet) -> str:
-    """The transactions, in a bounded number of words."""
-    count, text = gtids.count(), str(gtids)
-    shown = text if len(text) <= _SHOWN_LENGTH_MAX else text[:_SHOWN_LENGTH_MAX].rpartition(":")[0] + ":…"
-    return f"{count} transaction{'s' * (count != 1)} ({shown})"
+def file_number(file: str) -> int:
+    """The number of a binlog file.
 
-
-def _file_number(file: str) -> int:
+    Raises:
+        ValueError: its name does not end in one.
+    """
     suffix = file.rpartition(".")[2]
     if not suffix.isascii() or not suffix.isdigit() or len(suffix) > _LONGEST_FILE_NUMBER:
         raise ValueError(f"binlog file {file[:80]!r} does not end in a number")
@@ -148,14 +147,19 @@ def _one_run(text: str) -> dict[str, tuple[Interval]] | None:
 
 @lru_cache(256)
 def _is_source(text: str) -> bool:
+    uuid, mark, basename = text.partition(PLACE_MARK)
+    if mark:
+        return bool(_UUID.fullmatch(uuid) and _BASENAME.fullmatch(basename))
     return _SOURCE.fullmatch(text) is not None
 
 
 def _parse_part(part: str, runs: dict[str, list[Interval]]) -> None:
-    uuid, *rest = part.split(":")
-    if not _UUID.fullmatch(uuid) or not rest:
+    source, *rest = part.split(":")
+    if PLACE_MARK not in source:  # the names of files have their case
+        source, rest = source.lower(), [word.lower() for word in rest]
+    uuid = source
+    if not _is_source(source) or not rest:
         raise ValueError(f"not a GTID set: {part!r}")
-    source = uuid
     for word in rest:
         interval = _INTERVAL.fullmatch(word)
         if interval:
@@ -165,7 +169,7 @@ def _parse_part(part: str, runs: dict[str, list[Interval]]) -> None:
                 raise ValueError(f"transaction number out of range in {part!r}")
             if first <= last:  # MySQL reads 5-4 as the empty run
                 runs.setdefault(source, []).append((first, last))
-        elif _TAG.fullmatch(word):
+        elif _TAG.fullmatch(word) and PLACE_MARK not in uuid:
             source = f"{uuid}:{word}"
         else:
             raise ValueError(f"not a GTID set: {part!r}")

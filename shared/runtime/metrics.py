@@ -165,6 +165,10 @@ _MYSQL = {
     "headrace_mysql_connections": ("gauge", "Connections to MySQL that are open."),
     "headrace_mysql_connections_opened_total": ("counter", "Connections to MySQL that were opened."),
     "headrace_mysql_queries_total": ("counter", "Queries that were sent to MySQL."),
+    "headrace_mysql_locks_total": (
+        "counter",
+        "Statements that may have waited for the locks of a table; only jobs on servers without GTIDs send them.",
+    ),
     "headrace_mysql_rows_total": ("counter", "Rows that MySQL sent as answers to queries."),
     "headrace_mysql_received_bytes_total": ("counter", "Bytes that MySQL sent, those of the binlog included."),
 }
@@ -181,7 +185,7 @@ class _MysqlCosts(Collector):
         made = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily}
         families = [made[kind](name, text, labels=("job_name", "kind")) for name, (kind, text) in _MYSQL.items()]
         for labels, cost in list(self.costs.items()):
-            figures = (cost.connections, cost.opened, cost.queries, cost.rows, cost.received_bytes)
+            figures = (cost.connections, cost.opened, cost.queries, cost.locks, cost.rows, cost.received_bytes)
             for family, figure in zip(families, figures, strict=True):
                 family.add_metric(labels, figure)
         return families

@@ -3,14 +3,17 @@
 `celery -A tests.integration.careless worker …`
 """
 
+from collections.abc import Collection
+
 from shared.model.position import GtidSet
+from shared.model.schema import TableId
 from workers.app import app
 from workers.snapshot.reading import ChunkReader
 
 __all__ = ["app"]
 
 
-def _at_once(self: ChunkReader, low: GtidSet) -> bool:
+def _at_once(self: ChunkReader, low: GtidSet, tables: Collection[TableId]) -> bool:
     return True
 
 

@@ -72,13 +72,18 @@ def test_a_chunk_is_not_read_before_what_its_leader_has_seen_is_visible(cluster,
     a_statement_is_not_judged_by_the_columns_that_it_changes(cluster, server)
 
 
+def careless_worker(cluster) -> None:
+    """Starts a snapshot worker that does not wait for what its leader has seen."""
+    command = [sys.executable, "-m", "celery", "-A", "tests.integration.careless", "worker", "-Q", "snapshot", "-E"]
+    cluster.start("snapshot", [*command, "-c", "1", "-n", "careless@localhost"], {})
+
+
 def the_same_without_the_guard_loses_the_update(cluster, server) -> None:
     """Rule 4 switched off. Were nothing lost here, the test above would prove nothing."""
     begin(cluster, server, "careless")
-    command = [sys.executable, "-m", "celery", "-A", "tests.integration.careless", "worker", "-Q", "snapshot", "-E"]
     with held_commit(server, "UPDATE gap.careless SET v = 1 WHERE id = 1") as held:
         cluster.wait("the change is in Kafka", lambda: fold(read_topic(cluster.bootstrap, "gap.careless")), 30)
-        cluster.start("snapshot", [*command, "-c", "1", "-n", "careless@localhost"], {})
+        careless_worker(cluster)
         cluster.wait("the snapshot is done", lambda: cluster.status("careless")["snapshot_done"], 50)
         assert held.is_alive(), "the gap closed too early to prove anything"
     cluster.wait("the job has caught up", lambda: streaming(cluster, "careless"))

@@ -38,7 +38,7 @@ from headrace_local.console import StackError, say, step  # noqa: E402
 from headrace_local.kafka import KafkaServer, install_kafka  # noqa: E402
 from headrace_local.layout import Layout, Ports, default_install, from_environment  # noqa: E402
 from headrace_local.mariadb import MariadbServer, install_mariadb  # noqa: E402
-from headrace_local.mysql import MysqlServer, install_mysql, start_mysql  # noqa: E402
+from headrace_local.mysql import MysqlServer, install_mysql  # noqa: E402
 from headrace_local.mysql80 import Mysql80Server, install_mysql80  # noqa: E402
 from headrace_local.ports import free_ports  # noqa: E402
 from headrace_local.server import Server, kill_leftovers  # noqa: E402
@@ -341,16 +341,18 @@ def throwaway_mysql(pytestconfig: pytest.Config) -> Iterator[Callable[..., Mysql
     """Give a function that starts another MySQL, with the mysqld options it is called with.
 
     For what the session's server cannot be: without GTIDs, with semi-sync, another time zone. It
-    takes about 8 s; it is killed, with its data, after the test.
+    takes about 8 s; it is killed, with its data, after the test. `kind` is a MySQL of another series.
     """
-    install = install_mysql(default_install(os.environ))
+    installs = default_install(os.environ)
     started: list[MysqlServer] = []
 
-    def start(*options: str) -> MysqlServer:
+    def start(*options: str, kind: type[MysqlServer] = MysqlServer) -> MysqlServer:
         folder = folder_of(pytestconfig).path / f"throwaway-{secrets.token_hex(4)}"
         (port,) = free_ports(1)
         try:
-            server = start_mysql(install, folder, port, (*MysqlServer.memory(_POOL_MB, _REDO_MB), *options))
+            install = install_mysql80 if kind is Mysql80Server else install_mysql
+            server = kind(install(installs), folder, port, (*kind.memory(_POOL_MB, _REDO_MB), *options))
+            server.start()
         except StackError as error:
             pytest.fail(str(error), pytrace=False)
         started.append(server)

@@ -13,8 +13,11 @@ import orjson
 
 from shared.adapters.memory.kafka import MemorySink
 from shared.machines.ledger import HeldRanges, Ledger, MemoryHold, TableRecord
+from shared.machines.ledger.chunks import ChunkState, Grant, Refusal
+from shared.machines.ledger.records import ChunkRecord
 from shared.model.binlog import Statement
 from shared.model.change import Change
+from shared.model.chunk import ChunkId
 from shared.model.orders import ReadChunks
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
@@ -33,6 +36,8 @@ class Rules:
     absence_read_early: bool = False
     sweep_compares_early: bool = False
     looks_early: bool = False
+    hints_once: bool = False
+    waits_for_the_place: bool = False
 
 
 AS_SHIPPED = Rules()
@@ -53,6 +58,19 @@ class AnswersBeforeTheClaimIsDurable(Leader):
 
     def _commit_if_due(self, now: float, *, idle: bool) -> bool:
         return now >= self._late and super()._commit_if_due(now, idle=idle)
+
+
+class GrantsTwice(Ledger):
+    """Rule 2: whoever asks for a chunk gets it, also while another attempt reads it."""
+
+    def ask(self, chunk_id: ChunkId, attempt: str) -> Refusal | None:
+        held = self._held.get(chunk_id)
+        if held is not None and held.state is ChunkState.CLAIMED:
+            held.attempt = attempt
+            self._journal.put(ChunkRecord(chunk_id, held.range, attempt, held.since))
+            self._grants.append(Grant(chunk_id, attempt, held.range, self.processed))
+            return None
+        return super().ask(chunk_id, attempt)
 
 
 class NeverHolds(Ledger):
@@ -169,6 +187,8 @@ SWEEP_MUTANTS = {
 MUTANTS: dict[str, tuple[Rules, bool]] = {
     "a new table is looked for before MySQL shows it": (Rules(looks_early=True), True),
     "one id for every attempt at a chunk": (Rules(one_id_per_chunk=True), False),
+    "1: a hint is sent once, as if none could be lost": (Rules(hints_once=True), False),
+    "2: a chunk for all who ask": (Rules(ledger=GrantsTwice), False),
     "2: go before the claim is durable": (Rules(leader=AnswersBeforeTheClaimIsDurable), False),
     "3: no hold": (Rules(ledger=NeverHolds), True),
     "5: every held event, not the last": (Rules(hold=KeepsEveryEvent), True),
@@ -178,6 +198,7 @@ MUTANTS: dict[str, tuple[Rules, bool]] = {
     "8: nothing is skipped": (Rules(ledger=ForgetsWhatRCovers), False),
     "10: tombstones by an earlier read": (Rules(absence_read_early=True), True),
     "10: no sweep of an emptied table": (Rules(ledger=NeverSweeps), True),
+    "11: by place, a wait for the place alone": (Rules(waits_for_the_place=True), False),
     "13: another table under the same name": (Rules(leader=IgnoresRenames), True),
     "12: transactions in halves": (Rules(leader_sink=CommitsInHalves), True),
 }

@@ -96,7 +96,7 @@ class SlowStream:
     known: Collection[TableId]
 
     def events(self, merge: bool) -> Sequence[Event]:
-        if not self.world.chance(0.4):
+        if not self.world.chance(self.world.faults.stream):
             return []
         events = self.stream.events(merge or self.world.faults.merged_replay)
         begins = [event for event in events if isinstance(event, TransactionBegin)]
@@ -112,7 +112,7 @@ class SlowLog(MemoryLog):
         self._world = world
 
     def poll(self) -> list[Record]:
-        return super().poll() if self._world.chance(0.4) else []
+        return super().poll() if self._world.chance(self._world.faults.log) else []
 
 
 @dataclass
@@ -127,8 +127,8 @@ class Source:
     def place(self, table: Table, keys: Sequence[ChunkKey], ranges: Sequence[HeldRange]) -> list[int | None]:
         raise AssertionError("integer keys have a place that Python knows")
 
-    def wait_for(self, gtids: GtidSet) -> None:
-        if not (self.world.faults.rules.looks_early or self.world.mysql.executed().covers(gtids)):
+    def wait_for(self, position: GtidSet, tables: Collection[TableId]) -> None:
+        if not (self.world.faults.rules.looks_early or self.world.mysql.shows_columns(position, tables)):
             raise Unavailable("not shown yet")
 
     def current(self, table: TableId) -> Table | None:
@@ -149,7 +149,6 @@ class Gauge:
 class Fencer:
     world: World
     pending: list[str] = field(default_factory=list)
-
     ends: dict[str, int] = field(default_factory=dict)
 
     def start(self, attempt: str) -> None:
@@ -157,7 +156,7 @@ class Fencer:
         self.ends[attempt] = self.world.kafka.end(STATE)
 
     def fenced(self) -> list[tuple[str, int]]:
-        if not self.pending or not self.world.chance(0.3):
+        if not self.pending or not self.world.chance(self.world.faults.fence):
             return []
         attempt = self.pending.pop(0)
         end = self.world.fence(attempt)
@@ -167,8 +166,12 @@ class Fencer:
 @dataclass
 class Hints:
     world: World
+    sent: set[Hint] = field(default_factory=set)
 
     def send(self, hint: Hint) -> None:
+        if self.world.faults.rules.hints_once and hint in self.sent:
+            return
+        self.sent.add(hint)
         if not self.world.chance(self.world.faults.lose):
             self.world.together += isinstance(hint, tuple) and not isinstance(hint, TableId) and len(hint) > 1
             self.world.start_worker(hint)
@@ -186,8 +189,11 @@ class Reader:
     received: int = 0
     gone: list[int] | None = None
 
-    def executed(self, low: GtidSet) -> bool:
-        return self.world.faults.no_wait_for_low or self.world.mysql.executed().covers(low)
+    def executed(self, low: GtidSet, tables: Collection[TableId]) -> bool:
+        faults, mysql = self.world.faults, self.world.mysql
+        if faults.no_wait_for_low or (faults.rules.waits_for_the_place and mysql.executed().covers(low)):
+            return True
+        return mysql.shows(low, tables)
 
     def read(self, granted: Granted) -> Iterator[list[Change]]:
         found = dict(self.world.mysql.select(granted.table.id, granted.range))

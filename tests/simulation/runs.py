@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shared.errors import Unavailable
 from shared.machines.ledger import Ledger
 from tests.simulation.faults import Faults
@@ -23,8 +25,9 @@ def run(world: World, ticks: int = 1500) -> None:
     """
     world.run(ticks)
     world.writing = False
-    peace = Faults(**{**world.faults.__dict__, "crash": 0, "lose": 0, "double": 0, "lose_commit": 0, "rival": 0})
-    world.faults = peace
+    world.faults = replace(
+        world.faults, crash=0, lose=0, double=0, lose_commit=0, rival=0, fence=0.3, log=0.4, stream=0.4, doze=0
+    )
     for _ in range(200):
         world.run(150)
         world.settle()

@@ -6,13 +6,14 @@ A seed that fails is run again as `python -m tests.simulation SEED`, which print
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from shared.adapters.memory.mysql import key_bytes
 from shared.errors import Bug, Unavailable
 from tests.simulation.checkers import check, converged
-from tests.simulation.faults import NO_FAULTS, Faults
+from tests.simulation.faults import LATE, NO_FAULTS, Faults
 from tests.simulation.mutants import MUTANTS, SWEEP_MUTANTS, Rules
 from tests.simulation.ports import Reader
 from tests.simulation.runs import run, simulate
@@ -99,10 +100,16 @@ def test_a_protocol_without_one_rule_is_caught(broken: str) -> None:
     assert caught(Faults(**{broken: True})), f"{broken}: no violation found in {MUTANT_SEEDS} seeds"
 
 
+def test_a_state_that_was_read_before_the_fence_is_caught() -> None:
+    assert caught(replace(LATE, end_before_fence=True))
+    for seed in range(50):
+        assert check(simulate(seed, LATE)) == [], f"seed {seed}, as it is shipped"
+
+
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_leader_without_one_rule_is_caught(name: str) -> None:
     rules, in_peace = MUTANTS[name]
-    faults = Faults(**{**(NO_FAULTS if in_peace else Faults()).__dict__, "rules": rules})
+    faults = replace(NO_FAULTS if in_peace else Faults(), rules=rules)
     assert caught(faults), f"{name}: no violation found in {MUTANT_SEEDS} seeds"
 
 

@@ -77,6 +77,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
+        self.mysql.gtids = self.seed % 4 != 3  # one in four is a server without GTIDs
         # A throttle may only make a job slower.
         self.limits = Limits(rows_per_second=100, max_threads_running=10) if self.chance(0.3) else Limits()
         # Half of the worlds make a table later.
@@ -213,10 +214,11 @@ class World:
             ledger = rules.ledger(state, 1, "server", self.parallelism, self.new_hold)
         else:
             self.takeovers += 1
-            while not (rules.looks_early or self.mysql.executed().covers(state.position.processed)):
+            names = [table.id for table in TABLES]
+            while not (rules.looks_early or self.mysql.shows_columns(state.position.processed, names)):
                 yield
             if new := self.newcomers(state):
-                shown = [commit for commit in self.mysql.binlog if commit.visible]
+                shown = [commit for commit in self.mysql.binlog if commit.visible and commit.named]
                 while not all(commit.executed for commit in shown):
                     yield
                 new = [replace(record, since=self.mysql.executed()) for record in new]
@@ -303,7 +305,17 @@ class World:
         for _ in attempt_reading(question, ApartSink(sink, self), Post(self), Reader(self)):
             if self.tick > patience and not sink.pending:
                 return
+            if self.faults.doze and sink.pending and self.chance(self.faults.doze):
+                self.doze(name)
             yield
+
+    def doze(self, name: str) -> None:
+        """An attempt that has written is silent for about as long as its leader waits before it has it fenced."""
+        until = self.tick + self.random.randint(90, 200)
+        for actor in self.actors:
+            if actor.name == name:
+                actor.asleep_until = until
+                self.note(f"{name} dozes until {until}")
 
     def start_reread(self) -> None:
         self.serial += 1
@@ -366,7 +378,7 @@ class World:
             yield
         views = (self.kafka.committed(answer.topic), self.kafka.topics.get(answer.topic, [])[:end])
         folds = [{message.key: message.value for message in view}.items() for view in views]
-        while not (self.faults.rules.sweep_compares_early or self.mysql.executed().covers(answer.low)):
+        while not (self.faults.rules.sweep_compares_early or self.mysql.shows(answer.low, [table])):
             post.beat(name, 0, 0)
             yield
         found: dict[bytes, bytes | None] = {}

@@ -30,7 +30,10 @@ def begin_anew(
     """
     epoch = 0 if state.position is None else state.position.epoch
     position = PositionRecord(executed, epoch, server_uuid)
-    tables = {name: _again(record, planned.get(name)) for name, record in state.tables.items()}
+    tables = {
+        name: _again(record, planned[name]) if name in planned else replace(_emptied(record, 1), since=executed)
+        for name, record in state.tables.items()
+    }
     made, records = _with(state, tables)
     records.append(encode_record(position))
     if wish:
@@ -77,15 +80,14 @@ def _with(state: StoredState, tables: Mapping[TableId, TableRecord]) -> tuple[St
     return made, records
 
 
-def _again(known: TableRecord, planned: TableRecord | None) -> TableRecord:
-    """The table as one that nobody has read; one that is gone has nothing to read."""
-    if planned is None:
-        return _emptied(known, 1)
+def _again(known: TableRecord, planned: TableRecord) -> TableRecord:
+    """The table as one that nobody has read."""
     version = known.version + (planned.table != known.table)
     return replace(planned, topic=known.topic, emptied=known.emptied + 1, swept=known.swept, version=version)
 
 
 def _emptied(known: TableRecord, times: int) -> TableRecord:
-    return replace(
-        known, chunks=0, split_at=None, split_done=True, released=0, rows=0, stale=False, emptied=known.emptied + times
-    )
+    """The table as one that is gone: it has nothing to read."""
+    emptied = known.emptied + times
+    unread = replace(known, chunks=0, split_at=None, released=0, rows=0)
+    return replace(unread, split_done=True, stale=False, described=None, emptied=emptied)

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.errors import BinlogLost, Unavailable
-from shared.model.position import Coordinates, GtidSet, named
+from shared.model.places import named
+from shared.model.position import Coordinates, GtidSet
 
 _ANEW = "To copy its tables again into the same topics: scheduler resume JOB --on-gap resync."
 

@@ -65,7 +65,7 @@ class Ddl:
         if verdict.recheck:
             # It stands in the binlog a moment before the catalog shows it. Columns that look as before would then be taken
             # for unchanged, and with other names, or in another order, their values may fit the old ones.
-            self._source.wait_for(ledger.present())
+            self._source.wait_for(ledger.present(), verdict.recheck)
         reasons = [
             self._changed(table, SchemaChanged(f"The columns or keys of {table} changed (before {place}).", _HINT))
             for table in verdict.recheck
@@ -118,7 +118,7 @@ class Ddl:
     def _come_or_gone(self, verdict: Verdict) -> str:
         for table in verdict.made:
             if table not in self._ledger.tables and self._policy.joins(table):
-                self._source.wait_for(self._ledger.present())
+                self._source.wait_for(self._ledger.present(), [table])
                 if self._source.current(table) is not None:  # many are made for a moment
                     return f"{table} may join the job"
         for table in verdict.dropped:

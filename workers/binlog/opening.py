@@ -31,7 +31,7 @@ from shared.machines.ledger import (
     encode_record,
 )
 from shared.model.job import OnGap, leader_transactional_id
-from shared.model.position import GtidSet
+from shared.model.places import is_place
 from shared.model.schema import TableId
 from shared.model.topic import Placing
 from shared.runtime import connections, logs, metrics
@@ -83,6 +83,7 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
         server_uuid = source.server_uuid()
         alive = partial(_still_ours, context, leases)
         fresh = state.position is None
+        source.by_place = is_place(state.position.processed) if state.position else not source.has_gtids()
         if fresh:
             state = first_state(context, source, session, server_uuid, alive)
         topics = _watch_topics(context, sink, state, records_of(state) if fresh else [])
@@ -117,7 +118,7 @@ def require_past(opened: Opened, at: str) -> None:
         BinlogLost: it does not.
     """
     processed = opened.ledger.processed
-    if not GtidSet.parse(opened.source.told).covers(processed):
+    if not opened.source.told.covers(processed):
         history = opened.source.history()
         require(processed, processed, history.server_uuid, history, at)
 
@@ -231,6 +232,7 @@ def _anew(
     state: StoredState,
 ) -> StoredState:
     """Has every table copied again, into the topics that it has; R first, the schemas after."""
+    source.by_place = not source.has_gtids()
     executed = source.executed()
     tables = read_tables(session, list(state.tables))
     topics = {name: record.topic for name, record in state.tables.items()}

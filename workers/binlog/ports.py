@@ -5,7 +5,7 @@ to MySQL, which are short.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -77,8 +77,8 @@ class Source(Protocol):
     def place(self, table: Table, keys: Sequence[ChunkKey], ranges: Sequence[HeldRange]) -> list[int | None]:
         """For each key the number of the range that it falls into, in the server's own order."""
 
-    def wait_for(self, gtids: GtidSet) -> None:
-        """Returns when a SELECT shows all that these transactions did; raises when it does not within a moment."""
+    def wait_for(self, position: GtidSet, tables: Collection[TableId]) -> None:
+        """Returns when the catalog shows what these transactions did to the tables; raises when it does not within a moment."""
 
     def current(self, table: TableId) -> Table | None:
         """The table as the catalog has it now; None when it is gone."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from scheduler.discovery.catalog import read_table
+from shared.adapters.mysql import progress
 from shared.adapters.mysql.ranges import select_places, table_name
 from shared.adapters.mysql.session import Session
-from shared.errors import NeedsOperator, TableGone, Unavailable
+from shared.errors import TableGone, Unavailable
 from shared.machines.ledger import HeldRange
 from shared.model.change import ChunkKey
+from shared.model.places import all_before
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import Table, TableId
 from workers.binlog.continuity import History
@@ -29,29 +31,35 @@ OPENING_WAIT_SECONDS = 10
 
 class MysqlSource:
     """Implements `workers.binlog.ports.Source`. `told` is what the server said that it has executed when it was last asked
-    for the end of its binlog.
+    for the end of its binlog. With `by_place` it tells places instead of GTIDs; set it before anything else is asked.
     """
 
     def __init__(self, session: Session) -> None:
-        self.told = ""
+        self.told = GtidSet({})
+        self.by_place = False
         self._session = session
-        self._status = _status_command(session)
+        self._uuid = ""
 
     def server_uuid(self) -> str:
-        """Names the server; coordinates mean nothing on another one."""
-        return self._session.scalar("SELECT @@server_uuid")
+        """Names the server, which is one as long as the connection lasts; coordinates mean nothing on another one."""
+        self._uuid = self._uuid or progress.server_uuid(self._session)
+        return self._uuid
+
+    def has_gtids(self) -> bool:
+        """True when a job that begins now can count by GTIDs."""
+        return progress.has_gtids(self._session)
 
     def executed(self) -> GtidSet:
-        """What the server has executed: all of it is visible to a SELECT that starts now."""
-        return GtidSet.parse(self._session.scalar("SELECT @@GLOBAL.gtid_executed"))
+        """What the server has executed, all of it visible to a SELECT that starts now; by place, all that its binlog has."""
+        return progress.executed(self._session, by_place=self.by_place)
 
-    def wait_for(self, gtids: GtidSet, seconds: int = _WAIT_SECONDS) -> None:
-        """Waits until the server has executed all of it, so that a SELECT shows it.
+    def wait_for(self, position: GtidSet, tables: Collection[TableId], seconds: int = _WAIT_SECONDS) -> None:
+        """Waits until the server has executed all of it, so that the catalog shows what it did to these tables.
 
         Raises:
             Unavailable: it has not for a while.
         """
-        if self._session.scalar(f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{gtids}', {seconds})") != "0":
+        if not progress.shows_columns(self._session, position, tables, seconds):
             raise Unavailable("MySQL does not show yet what its binlog has.", "The job tries again.")
 
     def settled(self) -> GtidSet:
@@ -60,7 +68,9 @@ class MysqlSource:
         Raises:
             Unavailable: something takes too long to commit.
         """
-        self.wait_for(_without_threads(self._session.scalar("SELECT @@GLOBAL.gtid_owned")), OPENING_WAIT_SECONDS)
+        if not self.by_place:
+            owned = _without_threads(self._session.scalar("SELECT @@GLOBAL.gtid_owned"))
+            self.wait_for(owned, (), OPENING_WAIT_SECONDS)
         return self.executed()
 
     def ignores_case(self) -> bool:
@@ -69,12 +79,16 @@ class MysqlSource:
 
     def history(self) -> History:
         """What the server has executed, and what its binlogs no longer hold."""
+        if self.by_place:
+            nothing = GtidSet({})  # a place is in one binlog, to which nobody brings what it lacks
+            return History(self.server_uuid(), self.executed(), self._purged(), nothing, nothing)
         # Owned first: what leaves it meanwhile is in the answer to the next question.
         owned = _without_threads(self._session.scalar("SELECT @@GLOBAL.gtid_owned"))
         coming = self._coming()
-        executed = self.executed()
-        purged = GtidSet.parse(self._session.scalar("SELECT @@GLOBAL.gtid_purged"))
-        return History(self.server_uuid(), executed, purged, owned, coming)
+        return History(self.server_uuid(), self.executed(), self._purged(), owned, coming)
+
+    def _purged(self) -> GtidSet:
+        return progress.purged(self._session, by_place=self.by_place)
 
     def _coming(self) -> GtidSet | None:
         """What a replica has received; None when it may still receive anything."""
@@ -87,11 +101,9 @@ class MysqlSource:
 
     def binlog_end(self) -> Coordinates:
         """Where the binlog ends now; it may run ahead of what a SELECT sees."""
-        rows = self._session.named(self._status)
-        if not rows:
-            raise NeedsOperator("The server writes no binlog any more.", "Start MySQL with log_bin.")
-        self.told = rows[0]["executed_gtid_set"]
-        return Coordinates(rows[0]["file"], int(rows[0]["position"]))
+        end, executed = progress.binlog_end(self._session)
+        self.told = all_before(self.server_uuid(), end) if self.by_place else executed
+        return end
 
     def binlog_kept_seconds(self) -> int | None:
         """How long the server keeps a binlog file; None when it purges none by age."""
@@ -144,9 +156,3 @@ class MysqlSource:
 def _without_threads(owned: str) -> GtidSet:
     """The set of `uuid:23#7:24#8`, in which the ids of the threads follow that own each transaction."""
     return GtidSet.parse(re.sub(r"#\d+", "", owned))
-
-
-def _status_command(session: Session) -> str:
-    """SHOW BINARY LOG STATUS came with 8.2 and replaced SHOW MASTER STATUS in 8.4."""
-    version = tuple(int(part) for part in session.scalar("SELECT VERSION()").split("-")[0].split(".")[:2])
-    return "SHOW BINARY LOG STATUS" if version >= (8, 2) else "SHOW MASTER STATUS"

@@ -49,6 +49,7 @@ def first_state(
     startup, past = context.spec.source.startup, source.history()
     begin = first_position(startup, past.executed, past.purged)
     names = context.spec.select(list_tables(session), ignore_case=source.ignores_case())
+    source.wait_for(past.executed, names, OPENING_WAIT_SECONDS)
     tables = read_tables(session, names)
     missing = [name for name in names if name not in tables]
     if missing:
@@ -84,10 +85,12 @@ def as_in_catalog(
     copied = [record for record in state.tables.values() if not record.live]  # stale ones among them
     # A statement may stand in the binlog before MySQL shows what it did.
     low = reduce(GtidSet.union, (record.low(processed) for record in copied), processed)
-    source.wait_for(low, OPENING_WAIT_SECONDS)
+    joins = joining(context, state.tables, ignore_case=source.ignores_case())
+    source.wait_for(
+        low, [*(record.table.id for record in copied), *filter(joins, list_tables(session))], OPENING_WAIT_SECONDS
+    )
     listed = dict.fromkeys(list_tables(session))
     missing = [record for record in copied if record.table.id not in listed]
-    joins = joining(context, state.tables, ignore_case=source.ignores_case())
     new = [table for table in listed if joins(table)]
     again = [record.table.id for record in copied if record.stale and record.table.id in listed]
     if not (missing or new or again):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from shared.model.change import Change, EncodedRow
 from shared.model.chunk import KeyRange
 from shared.model.orders import Granted
 from shared.model.position import GtidSet
+from shared.model.schema import TableId
 from shared.model.throttle import Pace
 
 
@@ -45,7 +46,7 @@ class RangeReader:
         self._rows = rows
         self.received = 0
 
-    def executed(self, low: GtidSet) -> bool:
+    def executed(self, low: GtidSet, tables: Collection[TableId]) -> bool:  # noqa: ARG002 - the rows are of one table
         """True once the server has executed all of it; waits a while for that."""
         return self._rows.executed(low)
 
@@ -77,7 +78,7 @@ class KeysReader:
         self._gone_is_empty = gone_is_empty
         self.received = 0
 
-    def executed(self, low: GtidSet) -> bool:
+    def executed(self, low: GtidSet, tables: Collection[TableId]) -> bool:  # noqa: ARG002 - the rows are of one table
         """True once the server has executed all of it; waits a while for that."""
         return self._rows.executed(low)
 

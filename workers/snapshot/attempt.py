@@ -6,7 +6,7 @@ Any error, fence or unknown commit outcome ends the attempt; its id is never use
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from shared.machines.ledger import DoneMark, Record, encode_record
@@ -14,6 +14,7 @@ from shared.model.change import Change
 from shared.model.chunk import ChunkId
 from shared.model.orders import Answer, AskChunks, AskReread, Granted, ReadChunks, Refused
 from shared.model.position import GtidSet
+from shared.model.schema import TableId
 from shared.model.throttle import Pace
 
 
@@ -52,8 +53,8 @@ class Reader(Protocol):
     def received(self) -> int:
         """Bytes of rows that have arrived."""
 
-    def executed(self, low: GtidSet) -> bool:
-        """True once the server has executed all of it; waits a while for that."""
+    def executed(self, low: GtidSet, tables: Collection[TableId]) -> bool:
+        """True once the server has executed all of it, so that what is read of these tables shows it; waits a while for that."""
 
     def read(self, granted: Granted) -> Iterator[Sequence[Change]]:
         """All rows of the chunk in one consistent read, a batch at a time; of a range that is read again also the
@@ -96,7 +97,8 @@ def attempt_reading(
         yield
     if not isinstance(answer, ReadChunks):
         return Outcome(reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
-    while not reader.executed(answer.low):
+    tables = list(dict.fromkeys(granted.table.id for granted in answer.granted))
+    while not reader.executed(answer.low, tables):
         desk.beat(attempt, 0, 0)
         yield
     marks: list[DoneMark] = []

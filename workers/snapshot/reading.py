@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from shared import clock
 from shared.adapters.mysql.cost import Cost
+from shared.adapters.mysql.progress import Gate
 from shared.adapters.mysql.ranges import select_rows
 from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.codec import Codec, FormatOptions
-from shared.errors import NeedsOperator
 from shared.model.change import Change, EncodedRow, Tally
 from shared.model.orders import Granted
 from shared.model.position import GtidSet
@@ -23,7 +23,7 @@ from workers.snapshot.attempt import Reader
 #: How long an attempt keeps its transaction open for its pace's sake.
 _REST_SECONDS_MAX = 30.0
 
-#: How long the server may wait for P before the reader shows a sign of life.
+#: How long a reader rests before it shows a sign of life.
 _WAIT_SECONDS = 1
 
 
@@ -40,15 +40,13 @@ class ChunkReader:
         self._options = options
         self._purpose = purpose
         self._session: Session | None = None
+        self._gate = Gate()
         self._began = 0.0
         self._rest = 0.0
 
-    def executed(self, low: GtidSet) -> bool:
-        """True once the server has executed all of it; waits a second at most."""
-        answer = self._open().scalar(f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{low}', {_WAIT_SECONDS})")
-        if answer not in ("0", "1"):
-            raise NeedsOperator("MySQL cannot wait for a GTID set.", "Set gtid_mode=ON on the server.")
-        return answer == "0"
+    def executed(self, low: GtidSet, tables: Collection[TableId]) -> bool:
+        """True once the server has executed all of it, so that what is read of these tables shows it; waits a second at most."""
+        return self._gate.shows(self._open(), low, tables)
 
     def read(self, granted: Granted) -> Iterator[Sequence[EncodedRow]]:
         """All rows of the chunk in one consistent read."""
@@ -107,9 +105,9 @@ class PlacedReader:
         """Bytes of rows that have arrived."""
         return self.reader.received
 
-    def executed(self, low: GtidSet) -> bool:
+    def executed(self, low: GtidSet, tables: Collection[TableId]) -> bool:
         """See `Reader`."""
-        return self.reader.executed(low)
+        return self.reader.executed(low, tables)
 
     def read(self, granted: Granted) -> Iterator[Sequence[Change]]:
         """See `Reader`."""

@@ -12,6 +12,7 @@ from shared.adapters.kafka.registry import Registry
 from shared.errors import NotFollowing, Unavailable
 from shared.machines.ledger import PositionRecord, StoredState, TableRecord, decode_record
 from shared.model.job import Desire, End, Wanted
+from shared.model.places import is_place, named
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
 
@@ -24,9 +25,6 @@ _LEADERLESS_SECONDS_MAX = 60.0
 
 #: And one that comes no nearer: a large transaction may take its time, Kafka gives it ten minutes.
 _STILL_SECONDS_MAX = 600.0
-
-#: Characters of a set of GTIDs in a sentence.
-_GTIDS_SHOWN = 200
 
 #: A topic that is being put right is waited for so long. The task that does it may wait for our own place in a worker.
 _UNSETTLED_SECONDS_MAX = 60.0
@@ -79,6 +77,11 @@ class FollowedJob:
             )
         return found
 
+    @property
+    def by_place(self) -> bool:
+        """True when the job counts by places in the binlog, on a server without GTIDs."""
+        return is_place(self._processed())
+
     def shown(self) -> GtidSet:
         """See `Job`: what is committed, and what is about to be."""
         self._take(self._log.read_to(self._log.stable_end()))
@@ -120,7 +123,7 @@ class FollowedJob:
             self._missing = missing.count(), now
         if missing and now - self._missing[1] > _STILL_SECONDS_MAX:
             raise NotFollowing(
-                f"Job {self._wanted.name} has come no nearer for {_STILL_SECONDS_MAX:.0f} s: it lacks {_shortened(missing)}.",
+                f"Job {self._wanted.name} has come no nearer for {_STILL_SECONDS_MAX:.0f} s: it lacks {named(missing)}.",
                 "See what it does with scheduler status, then verify again.",
             )
         if not missing and now - self._missing[1] > _UNSETTLED_SECONDS_MAX:
@@ -155,7 +158,8 @@ class FollowedJob:
         count = gtids.minus(self._processed()).count()
         if not count:
             return f"some changes of {self._table} are not in its topic yet"
-        return f"MySQL has executed {count:,} transactions that its topics do not show"
+        what = "bytes of the binlog" if self.by_place else "transactions"
+        return f"MySQL has {count:,} {what} that its topics do not show"
 
     def _processed(self) -> GtidSet:
         return self._state.position.processed if self._state.position else GtidSet({})
@@ -171,9 +175,3 @@ class FollowedJob:
         for key, value in records:
             if key in (_POSITION, self._ours[0]) or key.startswith(self._ours[1]):
                 self._state.fold(key, value)
-
-
-def _shortened(gtids: GtidSet) -> str:
-    """A set of GTIDs as far as it fits into a sentence."""
-    text = str(gtids)
-    return text if len(text) <= _GTIDS_SHOWN else f"{text[:_GTIDS_SHOWN]}…"

@@ -258,6 +258,7 @@ class VerifyOffice:
         job = FollowedJob(wanted, part.table, log, self.attempts.registry, partial(self._led, part.job))
         record = job.record
         rows = self._rows(stack, spec, wanted, record.table, part.range, part.sharing, record.chunk_rows)
+        rows.by_place = job.by_place
         keys = Keys(record.table, connections.format_options(spec))
         return _Opened(rows, job, Scope(keys.within(part.range), part.sample), sink, record.topic)
 

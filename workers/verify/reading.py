@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from scheduler.discovery.catalog import estimates
 from scheduler.planner.estimate import Estimate
 from shared import clock
+from shared.adapters.mysql import progress
 from shared.adapters.mysql.cost import Cost
 from shared.adapters.mysql.ranges import (
     quoted,
@@ -29,9 +30,6 @@ from shared.model.schema import Table
 from shared.model.throttle import Limits, Pressure
 from workers.snapshot.splitting import split_table
 from workers.verify.keys import Keys, Unspelled
-
-#: How long the server may wait for a GTID set before we show a sign of life.
-_WAIT_SECONDS = 1
 
 #: Keys in one query, by number and by size: short enough for max_allowed_packet and for the optimizer's memory.
 _KEYS_PER_QUERY = 200
@@ -66,6 +64,8 @@ class TableRows:
         limits: those of the job's throttle; a share of them where several parts are read at a time.
         sharing: how many.
         gauge: asks for the load of servers.
+
+    With `by_place` it tells places in the binlog instead of GTIDs, for a job that counts so.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class TableRows:
         sharing: int,
         gauge: Gauge,
     ) -> None:
+        self.by_place = False
         self._target = target
         self._cost = cost
         self._codec = codec
@@ -88,6 +89,7 @@ class TableRows:
         self._pace = self._throttle.pace(sharing)
         self._gauge = gauge
         self._session: Session | None = None
+        self._gate = progress.Gate()
         self._began = 0.0
         self._rows = 0
         self._bytes = 0
@@ -111,14 +113,11 @@ class TableRows:
 
     def executed(self, gtids: GtidSet) -> bool:
         """See `Rows`; waits a second at most."""
-        answer = self._open().scalar(f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{gtids}', {_WAIT_SECONDS})")
-        if answer not in ("0", "1"):
-            raise NeedsOperator("MySQL cannot wait for a GTID set.", "Set gtid_mode=ON on the server.")
-        return answer == "0"
+        return self._gate.shows(self._open(), gtids, [self._subject.table.id])
 
     def now(self) -> GtidSet:
         """See `Rows`."""
-        return GtidSet.parse(self._open().scalar("SELECT @@GLOBAL.gtid_executed"))
+        return progress.executed(self._open(), by_place=self.by_place)
 
     def pieces(self) -> Iterator[KeyRange]:
         """See `Rows`; a table whose key cannot be cut is one piece."""

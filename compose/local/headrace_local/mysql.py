@@ -1,7 +1,7 @@
 """MySQL from Debian's newest suite, in a private root, run through that root's own loader.
 
 The suite's C library is newer than the machine's, so mysqld cannot be run directly. The stack uses
-`MysqlServer`; tests that need a server with other options call `start_mysql`. Other servers of the
+`MysqlServer`, as do tests that need one with other options. Other servers of the
 family are subclasses: what differs between them is how the program is called and told its sizes.
 """
 
@@ -48,16 +48,6 @@ COMMON_OPTIONS = ("--server-id=1", "--local-infile=ON", "--max-connections=200")
 def install_mysql(folder: Path) -> Path:
     """Return the private root of MySQL, made first if it is missing."""
     return install_once(folder, "mysql", _make_root)
-
-
-def start_mysql(install: Path, directory: Path, port: int, options: Sequence[str] = ()) -> "MysqlServer":
-    """Start a server of its own in `directory`; later `options` win over the stack's defaults.
-
-    `install` is what `install_mysql` returned. The caller stops the server and removes the folder.
-    """
-    server = MysqlServer(install, directory, port, options)
-    server.start()
-    return server
 
 
 class MysqlServer(Server):

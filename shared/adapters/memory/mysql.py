@@ -1,4 +1,5 @@
-"""MySQL in memory: tables `id -> version`, a binlog, and commits that the binlog shows before a SELECT can.
+"""MySQL in memory: tables `id -> version`, a binlog, and commits that the binlog shows before a SELECT can; with GTIDs or
+without.
 
 A version is the number of the transaction that wrote the row, so a row's history is known exactly. Keys that an
 invisible transaction wrote stay locked until it is visible, as row locks do.
@@ -7,13 +8,14 @@ invisible transaction wrote stay locked until it is visible, as row locks do.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from shared.model.binlog import Event, Heartbeat, RowChanges, Statement, TransactionBegin, TransactionEnd
 from shared.model.change import Change, bytes_of
 from shared.model.chunk import KeyRange
+from shared.model.places import all_before, numbered
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
 
@@ -21,6 +23,7 @@ from shared.model.schema import TableId
 _SOURCES = ("00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002")
 _FILE = "binlog.000001"
 _BYTES = 100  # each transaction's length in the binlog
+(_PLACES,) = all_before(_SOURCES[0], Coordinates(_FILE, 0)).runs
 
 #: (table, id, version or None for a delete)
 Write = tuple[TableId, int, int | None]
@@ -39,7 +42,7 @@ def value_bytes(version: int | None) -> bytes | None:
 @dataclass(slots=True)
 class Commit:
     """A transaction in the binlog; `visible` to SELECT, and `executed` once gtid_executed has it. With `sql` it is logged as
-    that statement, and its writes are not.
+    that statement, and its writes are not. `named` is false on a server without GTIDs.
     """
 
     number: int
@@ -47,18 +50,23 @@ class Commit:
     sql: str = ""
     visible: bool = False
     executed: bool = False
+    named: bool = True
 
     @property
     def gtids(self) -> GtidSet:
-        """The transaction's own GTID."""
+        """The transaction's own GTID, or its place."""
+        if not self.named:
+            begin, end = (numbered(Coordinates(_FILE, number * _BYTES)) for number in (self.number - 1, self.number))
+            return GtidSet({_PLACES: ((begin + 1, end),)})
         turn, number = self.number % len(_SOURCES), self.number // len(_SOURCES) + 1
         return GtidSet({_SOURCES[turn]: ((number, number),)})
 
 
 @dataclass(slots=True)
 class MemoryMysql:
-    """One server."""
+    """One server; without `gtids` it counts by places in its binlog."""
 
+    gtids: bool = True
     rows: dict[TableId, dict[int, int]] = field(default_factory=dict)
     binlog: list[Commit] = field(default_factory=list)
     history: dict[tuple[TableId, int], list[int | None]] = field(default_factory=dict)
@@ -77,7 +85,7 @@ class MemoryMysql:
         made = tuple((table, row, number if alive else None) for table, row, alive in writes)
         for table, row, version in made:
             self.history.setdefault((table, row), [None]).append(version)
-        self.binlog.append(Commit(number, made))
+        self.binlog.append(Commit(number, made, named=self.gtids))
 
     def run(self, sql: str, table: TableId, rows: Iterable[int], alive: Iterable[bool] = ()) -> None:
         """Appends a statement behind which a table is empty, or has other rows.
@@ -92,7 +100,7 @@ class MemoryMysql:
         made = tuple((table, row, number if there else None) for row, there in zip_longest(rows, alive))
         for _, row, version in made:
             self.history.setdefault((table, row), [None]).append(version)
-        self.binlog.append(Commit(number, made, sql))
+        self.binlog.append(Commit(number, made, sql, named=self.gtids))
 
     def show(self, commit: Commit) -> None:
         """The engine commits: SELECT sees the transaction."""
@@ -104,7 +112,9 @@ class MemoryMysql:
                 self.rows.setdefault(table, {})[row] = version
 
     def executed(self) -> GtidSet:
-        """gtid_executed."""
+        """gtid_executed; by place all that the binlog has."""
+        if not self.gtids:
+            return all_before(_SOURCES[0], self.binlog_end())
         self._rest.extend(self.binlog[self._seen :])
         self._seen = len(self.binlog)
         for _ in range(len(self._rest)):
@@ -114,6 +124,20 @@ class MemoryMysql:
             else:
                 self._rest.append(commit)
         return self._done
+
+    def shows(self, position: GtidSet, tables: Collection[TableId]) -> bool:
+        """True when a SELECT of these tables shows all of the position: it has executed, or by place, as a read lock on each of
+        them would tell, nothing of these tables is on its way.
+        """
+        if self.gtids:
+            return self.executed().covers(position)
+        return not any(table in tables for c in self.binlog if not c.visible for table, _, _ in c.writes)
+
+    def shows_columns(self, position: GtidSet, tables: Collection[TableId]) -> bool:
+        """True when the catalog shows what statements did to these tables; by place, as their names would tell."""
+        if self.gtids:
+            return self.executed().covers(position)
+        return not any(c.sql and table in tables for c in self.binlog if not c.visible for table, _, _ in c.writes)
 
     def binlog_end(self) -> Coordinates:
         """The end of the binlog, visible or not."""

@@ -21,6 +21,9 @@ class Cost:
     queries: int = 0
     """Statements that were sent, those that set a connection up included: what MySQL counts as `Questions`."""
 
+    locks: int = 0
+    """Statements that may have waited for the locks of a table, of jobs that count in places; each gives them back at once."""
+
     rows: int = 0
     """Rows that MySQL sent; it may have looked at more to find them. Changes of the binlog are no rows."""
 

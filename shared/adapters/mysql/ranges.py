@@ -12,7 +12,7 @@ from shared.codec import sql_literal
 from shared.model.change import ChunkKey
 from shared.model.chunk import KeyRange
 from shared.model.chunk_key import chunk_key_columns
-from shared.model.schema import Column, Table
+from shared.model.schema import Column, Table, TableId
 
 #: A name that no key column has: MySQL allows 64 characters, and nobody would take these.
 _NUMBER = "headrace number of the key"
@@ -25,7 +25,12 @@ def quoted(name: str) -> str:
 
 def table_name(table: Table) -> str:
     """The full name, quoted."""
-    return f"{quoted(table.id.database)}.{quoted(table.id.table)}"
+    return full_name(table.id)
+
+
+def full_name(table: TableId) -> str:
+    """The full name, quoted."""
+    return f"{quoted(table.database)}.{quoted(table.table)}"
 
 
 def range_condition(table: Table, bounds: KeyRange) -> str:

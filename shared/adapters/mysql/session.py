@@ -135,6 +135,18 @@ class Session:
         self._cost.rows += len(rows)
         return rows
 
+    def gets_locks(self, sql: str) -> bool:
+        """Runs a statement that may have to wait for locks; False when it did not get them within the session's lock_wait_timeout."""
+        self._cost.locks += 1
+        with translated(self._target, "locking"), self._connection.cursor() as cursor:
+            try:
+                cursor.execute(sql)
+            except pymysql.OperationalError as error:
+                if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
+                    raise
+                return False
+        return True
+
     @property
     def version(self) -> str:
         """The server's version as its greeting told it, without a query."""

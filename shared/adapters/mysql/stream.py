@@ -23,7 +23,8 @@ from shared.adapters.mysql.session import CountedConnection, MysqlTarget, connec
 from shared.codec import EventDecoder
 from shared.errors import BinlogLost, HeadraceError, Superseded, Unavailable
 from shared.model.binlog import Event
-from shared.model.position import GtidSet
+from shared.model.places import FILE_BEGIN, Placed, is_place, next_file, place_of
+from shared.model.position import Coordinates, GtidSet
 
 #: The server speaks at least this often, so that a dead connection is noticed and holds learn where the stream stands.
 HEARTBEAT_SECONDS = 1.0
@@ -66,7 +67,7 @@ class BinlogStream:
 
     Args:
         target: the server.
-        start: the GTID set of the checkpoint.
+        start: the GTID set of the checkpoint, or a place in the binlog; then transactions are named by their places.
         server_id: our id as a replica, from the job's range.
         replica_uuid: the same for every tenure of a job: the server ends the connection of a predecessor that died.
         decoder: the codec's decoder.
@@ -91,6 +92,7 @@ class BinlogStream:
     ) -> None:
         self._target = target
         self._decoder = decoder
+        self._placed = Placed(start) if is_place(start) else None
         self._wake = wake
         self._cost = cost or Cost()
         self._pieces: deque[bytes] = deque()
@@ -114,7 +116,7 @@ class BinlogStream:
             self._raise_end()
             if self._error is not None and not self._pieces:
                 raise self._error
-        return events
+        return events if self._placed is None else list(self._placed.name(events))
 
     def _raise_end(self) -> None:
         if self._decoder.refusal is not None:
@@ -179,13 +181,24 @@ def _open(target: MysqlTarget, start: GtidSet, server_id: int, replica_uuid: str
         pymysql_wrapper=connect,
         server_id=server_id,
         blocking=True,
-        # Only tells the library to send the GTID form of the dump command; `_DumpConnection` puts in the real set.
-        auto_position="00000000-0000-0000-0000-000000000000:1",
+        **_where(start),
         slave_uuid=replica_uuid,
         slave_heartbeat=HEARTBEAT_SECONDS,
         enable_logging=False,  # it would log the connection's password
     )
     return reader.open()
+
+
+def _where(start: GtidSet) -> dict[str, Any]:
+    """The library's words for where to begin."""
+    if not is_place(start):
+        # Only tells the library to send the GTID form of the dump command; `_DumpConnection` puts in the real set.
+        return {"auto_position": "00000000-0000-0000-0000-000000000000:1"}
+    place = place_of(start)
+    if place.offset >> 32:
+        # The command has 32 bits for it. A server begins no transaction so far behind, but a new file: this one is at its end.
+        place = Coordinates(next_file(place.file), FILE_BEGIN)
+    return {"log_file": place.file, "log_pos": place.offset, "resume_stream": True}
 
 
 def _require_server(connection: _DumpConnection, wanted: str, target: MysqlTarget) -> None:

@@ -88,6 +88,7 @@ class _Header(NamedTuple):
     kind: int
     flags: int
     end_position: int
+    size: int = 0
 
 
 class Events:
@@ -161,6 +162,7 @@ class Events:
             packet[4],
             int.from_bytes(packet[17:19], "little"),
             self._position,
+            len(packet),
         )
 
     def _body(self, header: _Header, packet: bytes) -> bytes:
@@ -239,9 +241,12 @@ class Events:
     def _gtid(self, header: _Header, body: bytes) -> Iterator[Event]:
         facts = tagged_gtid(body) if header.kind == _TAGGED_GTID else plain_gtid(body)
         gtid = None if header.kind == _ANONYMOUS_GTID else facts.gtid
-        yield self._begin(header, gtid, facts.commit_microseconds)
+        begin = header.end_position - header.size
+        if facts.length and begin < 0:
+            raise ValueError("an event ends before it could begin")
+        yield self._begin(header, gtid, facts.commit_microseconds, facts.length and begin + facts.length)
 
-    def _begin(self, header: _Header, gtid: str | None, microseconds: int) -> TransactionBegin:
+    def _begin(self, header: _Header, gtid: str | None, microseconds: int, end: int) -> TransactionBegin:
         if self._changed:
             raise UnsupportedEvent(
                 f"A transaction before offset {header.end_position} of the binlog has no end.",
@@ -249,7 +254,7 @@ class Events:
             )
         self._maps.clear()
         self._in_transaction, self._begun = True, False
-        return TransactionBegin(gtid, header.end_position, header.timestamp, microseconds)
+        return TransactionBegin(gtid, header.end_position, header.timestamp, microseconds, end)
 
     def _commit(self, header: _Header, _: bytes) -> Iterator[Event]:
         yield self._end(header)
@@ -263,7 +268,7 @@ class Events:
         database, sql = parse_query(body, is_load=header.kind == _EXECUTE_LOAD_QUERY)
         phrase = phrase_of(sql)
         if not self._in_transaction and phrase is not Phrase.COMMIT:
-            yield self._begin(header, None, 0)
+            yield self._begin(header, None, 0, 0)
         if phrase is Phrase.BEGIN:
             self._begun = True
         elif phrase is Phrase.COMMIT:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from shared.codec.reference.table_map import packed_number
+
 _UUID_BYTES = 16
 #: Flags, UUID, number, and the logical clock (one byte of type, two numbers) before the first
 #: commit time.
@@ -18,22 +20,24 @@ _COMMIT_TIME_AT = 42
 _COMMIT_TIME_BYTES = 7
 #: The top bit of the commit time says that the time on the first server follows, since it differs.
 _COMMIT_TIME_MASK = (1 << 55) - 1
+_TWO_TIMES = 1 << 55
 
 _FORMAT_VERSION = 1
-_FIELD_UUID, _FIELD_NUMBER, _FIELD_TAG, _FIELD_COMMIT_TIME = 1, 2, 3, 6
+_FIELD_UUID, _FIELD_NUMBER, _FIELD_TAG, _FIELD_COMMIT_TIME, _FIELD_LENGTH = 1, 2, 3, 6, 8
 _FIELDS_OF_NUMBERS = frozenset((0, 2, 4, 5, 6, 7, 8, 9, 10, 11))
 _SIGNED_FIELDS = frozenset((2, 4, 5))
 
 
 class GtidFacts(NamedTuple):
-    """A transaction's GTID (the source is `uuid` or `uuid:tag`), and its commit on this server.
+    """A transaction's GTID (the source is `uuid` or `uuid:tag`), its commit on this server, and its length.
 
-    The commit is in microseconds since 1970, 0 where it is not told.
+    The commit is in microseconds since 1970, the length in bytes of the binlog, this event's own included; 0 where it is not told.
     """
 
     source: str
     number: int
     commit_microseconds: int
+    length: int
 
     @property
     def gtid(self) -> str:
@@ -58,9 +62,12 @@ def plain_gtid(body: bytes) -> GtidFacts:
     uuid = _uuid_text(body[1 : 1 + _UUID_BYTES])
     number = int.from_bytes(body[_NUMBER_AT : _NUMBER_AT + 8], "little", signed=True)
     moment = body[_COMMIT_TIME_AT : _COMMIT_TIME_AT + _COMMIT_TIME_BYTES]
-    known = len(moment) == _COMMIT_TIME_BYTES
-    microseconds = int.from_bytes(moment, "little") & _COMMIT_TIME_MASK if known else 0
-    return GtidFacts(uuid, number, microseconds)
+    if len(moment) < _COMMIT_TIME_BYTES:
+        return GtidFacts(uuid, number, 0, 0)
+    time = int.from_bytes(moment, "little")
+    length_at = _COMMIT_TIME_AT + _COMMIT_TIME_BYTES * (2 if time & _TWO_TIMES else 1)
+    length = packed_number(body, length_at)[0] if length_at < len(body) else 0
+    return GtidFacts(uuid, number, time & _COMMIT_TIME_MASK, length)
 
 
 def tagged_gtid(body: bytes) -> GtidFacts:
@@ -77,7 +84,7 @@ def tagged_gtid(body: bytes) -> GtidFacts:
         raise ValueError("a tagged GTID has an unknown version")
     end = min(reader.unsigned(), len(body))
     last_needed = reader.unsigned()
-    uuid, number, tag, microseconds = b"", 0, "", 0
+    uuid, number, tag, microseconds, length = b"", 0, "", 0, 0
     while reader.place < end:
         field = reader.unsigned()
         if field == _FIELD_UUID:
@@ -88,12 +95,13 @@ def tagged_gtid(body: bytes) -> GtidFacts:
             value = reader.signed() if field in _SIGNED_FIELDS else reader.unsigned()
             number = value if field == _FIELD_NUMBER else number
             microseconds = value if field == _FIELD_COMMIT_TIME else microseconds
+            length = value if field == _FIELD_LENGTH else length
         elif field <= last_needed:
             raise ValueError("a tagged GTID has an unknown field")
         else:
             break
     source = f"{_uuid_text(uuid)}:{tag}" if tag else _uuid_text(uuid)
-    return GtidFacts(source, number, microseconds)
+    return GtidFacts(source, number, microseconds, length)
 
 
 def _uuid_text(uuid: bytes) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shared.machines.ledger.records import TableRecord
+from shared.model.places import worded
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
 
@@ -26,7 +27,7 @@ def summary(
     """
     tables = [_table(record, running_rows.get(record.table.id, 0)) for record in records]
     return {
-        "position": str(processed),
+        "position": worded(processed),
         "epoch": epoch,
         "rows": sum(table["rows"] for table in tables),
         "rows_estimate": sum(table["rows_estimate"] for table in tables),

@@ -85,9 +85,13 @@ def image(number: int, name: str | None) -> bytes:
     return b"\x00" + number.to_bytes(8, "little", signed=True) + bytes((len(text),)) + text
 
 
-def gtid(kind: int = GTID) -> bytes:
+def gtid(kind: int = GTID, length: int = 0, original: bool = False, end: int = 500) -> bytes:
+    """The transaction's length follows the times of its commit, on this server and on the first one where that is another."""
     body = b"\x00" + bytes(range(16)) + (5).to_bytes(8, "little") + b"\x02" + bytes(16)
-    return event(kind, body + (1_700_000_000_123_456).to_bytes(7, "little"))
+    time = 1_700_000_000_123_456
+    body += (time | original << 55).to_bytes(7, "little") + (time - 1).to_bytes(7, "little") * original
+    told = b"\xfc" + length.to_bytes(2, "little") if length > 250 else bytes([length])
+    return event(kind, body + told * bool(length), end=end)
 
 
 def query(sql: str, database: str = "shop") -> bytes:

@@ -100,6 +100,23 @@ def test_a_begin_without_a_gtid_event_begins_all_the_same() -> None:
     assert [event.gtids for event in anonymous if isinstance(event, TransactionBegin)] == [None]
 
 
+@pytest.mark.parametrize("kind", [33, 34])
+@pytest.mark.parametrize("original", [False, True])
+@pytest.mark.parametrize("length", [200, 60_000])
+def test_a_transaction_tells_where_it_ends(kind: int, original: bool, length: int) -> None:
+    packet = gtid(kind, length, original, end=5_000)
+    (begin,) = decoder(TABLE).feed(packet)
+    assert isinstance(begin, TransactionBegin)
+    assert begin.transaction_end == 5_000 - len(packet) + length
+    assert begin.commit_microseconds == 1_700_000_000_123_456
+
+
+def test_a_transaction_that_begins_before_its_file_is_damaged() -> None:
+    assert decoder(TABLE).feed(gtid(34, 200, end=88))[0]
+    with pytest.raises(UnsupportedEvent, match="cannot be decoded"):
+        decoder(TABLE).feed(gtid(34, 200, end=20))
+
+
 def test_a_rollback_of_logged_rows_stops() -> None:
     for sql in ("ROLLBACK", "ROLLBACK TO `a`"):
         made = decoder(TABLE)

@@ -7,12 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import HeadraceError
-from shared.model.binlog import RowChanges, TransactionBegin, TransactionEnd
-from shared.model.position import GtidSet
+from shared.model.binlog import Rotate, RowChanges, TransactionBegin, TransactionEnd
+from shared.model.places import Placed, all_before
+from shared.model.position import Coordinates, GtidSet
 from tests.unit.codec.packets import (
     CHECKSUM_OFF,
     CODECS,
     DAMAGED,
+    GTID,
     STREAMS,
     TABLES,
     UnderTest,
@@ -88,6 +90,35 @@ def test_merged_transactions_say_the_same() -> None:
             found += merged.decoder.feed(b"", merge=True)
         assert executed(found) == executed(expected)
         assert {table: pairs for table, pairs in by_table(found).items() if pairs} == by_table(expected)
+
+
+def test_transactions_without_gtids_are_named_by_the_places_where_they_end() -> None:
+    for stream in STREAMS.values():
+        packets = [anonymous(packet) for packet in stream.packets]
+        single, merged = decoder(*TABLES.values(), started=False), decoder(*TABLES.values(), started=False)
+        named = list(placed(event for packet in packets for event in single.feed(packet)))
+        found = merged.decoder.feed(b"".join(map(framed, packets)), merge=True)
+        while merged.decoder.more:
+            found += merged.decoder.feed(b"", merge=True)
+        assert executed(placed(found)) == executed(named)
+        assert by_table(found) == by_table(named)
+        begins = [event for event in named if isinstance(event, TransactionBegin) and event.transaction_end]
+        ends = [event for event in named if isinstance(event, TransactionEnd) and event.end_position]
+        assert [begin.transaction_end for begin in begins] == [end.end_position for end in ends]
+
+
+def placed(events):
+    """The events, named from the first file's beginning on."""
+    events = list(events)
+    first = next(event for event in events if isinstance(event, Rotate))
+    return Placed(all_before("3e11fa47-71ca-11e1-9e33-c80aa9429562", Coordinates(first.file, 4))).name(events)
+
+
+def anonymous(packet: bytes) -> bytes:
+    if packet[4] != GTID:
+        return packet
+    changed = packet[:4] + b"\x22" + packet[5:-4]
+    return changed + zlib.crc32(changed).to_bytes(4, "little")
 
 
 def flat(events):

@@ -50,14 +50,6 @@ def test_a_good_server_passes_every_check() -> None:
             "PARTIAL_JSON, not empty",
             "binlog_row_value_options = ''",
         ),
-        ({"gtid_mode": "OFF"}, "gtid_mode", "OFF, not ON", "SET PERSIST gtid_mode = OFF_PERMISSIVE;"),
-        ({"gtid_mode": ""}, "gtid_mode", "OFF, not ON", "SET PERSIST gtid_mode = OFF_PERMISSIVE;"),
-        (
-            {"gtid_mode": "ON_PERMISSIVE"},
-            "gtid_mode",
-            "may still come without",
-            "Run, in this order: SET PERSIST gtid_mode = ON;",
-        ),
         (
             {"is_replica": True, "log_replica_updates": "OFF"},
             "replication",
@@ -97,6 +89,21 @@ def test_one_wrong_setting_is_one_error(bent: dict[str, Any], subject: str, told
 def test_what_does_not_stop_the_job_is_a_warning(bent: dict[str, Any], subject: str) -> None:
     (finding,) = wrong(**bent)
     assert (finding.subject, finding.severity) == (subject, Severity.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("mode", "told", "hint"),
+    [
+        ("OFF", "OFF, not ON", "SET PERSIST gtid_mode = OFF_PERMISSIVE;"),
+        ("", "OFF, not ON", "SET PERSIST gtid_mode = OFF_PERMISSIVE;"),
+        ("ON_PERMISSIVE", "ON_PERMISSIVE, not ON", "in this order: SET PERSIST gtid_mode = ON;"),
+    ],
+)
+def test_a_server_without_gtids_is_a_warning_that_says_what_it_costs(mode: str, told: str, hint: str) -> None:
+    (finding,) = wrong(gtid_mode=mode)
+    assert (finding.subject, finding.severity) == ("gtid_mode", Severity.WARNING)
+    assert told in finding.message
+    assert hint in finding.hint
 
 
 @pytest.mark.parametrize(

@@ -143,3 +143,16 @@ def test_cascades_that_the_binlog_lacks_are_an_error() -> None:
         (finding,) = checks.check_cascades(facts, [USER], [])
         assert finding.ok
     assert checks.check_cascades(GOOD, [USER], [USER]) == []
+
+
+def test_a_server_without_gtids_needs_the_lock_that_readers_wait_under() -> None:
+    bare = server(gtid_mode="OFF")
+    (finding,) = checks.check_lock_privileges(bare, [USER, ORDER])
+    assert (finding.subject, finding.is_error) == ("lock_privileges", True)
+    assert finding.hint == "Run: GRANT LOCK TABLES ON `order\\_dw`.* TO 'headrace'@'%';"
+    granted = server(gtid_mode="OFF", grants=(*bare.grants, "GRANT LOCK TABLES ON `order\\_dw`.* TO `headrace`@`%`"))
+    (finding,) = checks.check_lock_privileges(granted, [USER, ORDER])
+    assert finding.ok
+    (finding,) = checks.check_lock_privileges(granted, [USER, TableId("shop", "t")])
+    assert "on shop," in finding.message
+    assert checks.check_lock_privileges(GOOD, [USER]) == []

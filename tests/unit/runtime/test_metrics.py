@@ -30,7 +30,8 @@ def test_what_is_counted_is_found_under_its_name_and_labels() -> None:
     metrics.count_error("j", SchemaChanged("What."))
     metrics.LAG_SECONDS.labels("j").set(1.5)
     cost = metrics.mysql_cost("j", metrics.BINLOG)
-    cost.connections, cost.opened, cost.queries, cost.rows, cost.received_bytes = 1, 2, 3, 4, 5
+    cost.connections, cost.opened, cost.queries, cost.locks = 1, 2, 3, 6
+    cost.rows, cost.received_bytes = 4, 5
     found = metrics.samples()
     assert found[("headrace_rows_total", ROWS)] == 5
     assert found[("headrace_bytes_total", ROWS)] == 50
@@ -41,6 +42,7 @@ def test_what_is_counted_is_found_under_its_name_and_labels() -> None:
         "headrace_mysql_connections": 1,
         "headrace_mysql_connections_opened_total": 2,
         "headrace_mysql_queries_total": 3,
+        "headrace_mysql_locks_total": 6,
         "headrace_mysql_rows_total": 4,
         "headrace_mysql_received_bytes_total": 5,
     }

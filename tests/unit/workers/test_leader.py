@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -125,7 +125,7 @@ class World:
         self.asked.append((list(keys), list(ranges)))
         return [ranges[0].number if key[0] == "inside" else None for key in keys]
 
-    def wait_for(self, gtids: GtidSet) -> None:
+    def wait_for(self, position: GtidSet, tables: Collection[TableId]) -> None:
         self.present |= self.later
 
     def current(self, table: TableId) -> Table | None:

@@ -74,7 +74,7 @@ pub type Bind<'a> = dyn FnMut(&str, &str, &[u8]) -> Result<Option<Bound>, Stop> 
 
 /// What a call of `feed` hands on.
 pub enum Item {
-    Begin { gtids: Option<Runs>, end: u64, timestamp: u32, commit_microseconds: u64 },
+    Begin { gtids: Option<Runs>, end: u64, timestamp: u32, commit_microseconds: u64, transaction_end: u64 },
     Rows { table: Arc<Bound>, pairs: Vec<Pair>, end: u64, timestamp: u32 },
     Unread { table: Arc<Bound>, end: u64, timestamp: u32 },
     End { end: u64, timestamp: u32 },
@@ -99,6 +99,7 @@ struct Header {
     kind: u8,
     flags: u16,
     end: u64,
+    size: usize,
 }
 
 impl Header {
@@ -108,6 +109,7 @@ impl Header {
             kind: packet[4],
             flags: little(&packet[17..19]) as u16,
             end,
+            size: packet.len(),
         }
     }
 }
@@ -324,11 +326,24 @@ impl Decoder {
     fn gtid(&mut self, header: Header, body: &[u8], batch: &mut Batch) -> Result<(), Stop> {
         let facts = if header.kind == 42 { gtid::tagged(body)? } else { gtid::plain(body)? };
         let commit = facts.commit_microseconds;
+        let begin = header.end.checked_sub(header.size as u64);
+        let end = match (facts.length, begin) {
+            (0, _) => 0,
+            (length, Some(begin)) => begin.checked_add(length).ok_or(Malformed("ValueError"))?,
+            (_, None) => return Err(Malformed("ValueError").into()),
+        };
         let gtid = if header.kind == 34 { None } else { Some(facts.checked()?) };
-        self.begin(header, gtid, commit, batch)
+        self.begin(header, gtid, commit, end, batch)
     }
 
-    fn begin(&mut self, header: Header, gtid: Option<Facts>, commit: u64, batch: &mut Batch) -> Result<(), Stop> {
+    fn begin(
+        &mut self,
+        header: Header,
+        gtid: Option<Facts>,
+        commit: u64,
+        end: u64,
+        batch: &mut Batch,
+    ) -> Result<(), Stop> {
         if self.changed {
             return Err(Stop::unsupported(
                 format!("A transaction before offset {} of the binlog has no end.", header.end),
@@ -338,7 +353,7 @@ impl Decoder {
         self.maps.clear();
         self.in_transaction = true;
         self.begun = false;
-        batch.begin(header, gtid, commit, self.merge);
+        batch.begin(header, gtid, commit, end, self.merge);
         Ok(())
     }
 
@@ -354,7 +369,7 @@ impl Decoder {
         let (database, sql) = query::parse(body, header.kind == EXECUTE_LOAD_QUERY)?;
         let phrase = query::phrase_of(&sql);
         if !self.in_transaction && phrase != Phrase::Commit {
-            self.begin(header, None, 0, batch)?;
+            self.begin(header, None, 0, 0, batch)?;
         }
         match phrase {
             Phrase::Begin => self.begun = true,
@@ -542,26 +557,37 @@ impl Batch {
         self.push(item);
     }
 
-    fn begin(&mut self, header: Header, gtid: Option<Facts>, commit: u64, merge: bool) {
+    /// Transactions with GTIDs are put together, and those without that tell where they end: either can be named.
+    fn begin(&mut self, header: Header, gtid: Option<Facts>, commit: u64, whole_end: u64, merge: bool) {
         if merge && matches!(self.items.last(), Some(Item::End { .. })) {
-            if let (Some(place), Some(_)) = (self.mergeable, &gtid) {
-                if let Item::Begin { gtids: Some(runs), end, timestamp, commit_microseconds } = &mut self.items[place]
-                {
-                    runs.add(gtid.expect("it was just seen"));
+            if let Some(Item::Begin { gtids, end, timestamp, commit_microseconds, transaction_end }) =
+                self.mergeable.map(|place| &mut self.items[place])
+            {
+                if gtids.is_some() == gtid.is_some() && (gtid.is_some() || whole_end > 0) {
+                    if let (Some(runs), Some(facts)) = (gtids, gtid) {
+                        runs.add(facts);
+                    }
                     (*end, *timestamp, *commit_microseconds) = (header.end, header.timestamp, commit);
+                    *transaction_end = whole_end;
                     self.items.pop();
                     return;
                 }
             }
         }
         self.rows.clear();
-        self.mergeable = gtid.is_some().then_some(self.items.len());
+        self.mergeable = (gtid.is_some() || whole_end > 0).then_some(self.items.len());
         let gtids = gtid.map(|facts| {
             let mut runs = Runs::default();
             runs.add(facts);
             runs
         });
-        self.items.push(Item::Begin { gtids, end: header.end, timestamp: header.timestamp, commit_microseconds: commit });
+        self.items.push(Item::Begin {
+            gtids,
+            end: header.end,
+            timestamp: header.timestamp,
+            commit_microseconds: commit,
+            transaction_end: whole_end,
+        });
     }
 
     fn changes(

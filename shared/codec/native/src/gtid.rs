@@ -1,29 +1,36 @@
 //! GTID events of both layouts, and runs of GTIDs; `reference/gtid.py` tells the layouts.
 
-use crate::fault::{little, Malformed, Res};
+use crate::fault::{little, packed_number, Malformed, Res};
 
 const COMMIT_TIME_AT: usize = 42;
 const COMMIT_TIME_MASK: u64 = (1 << 55) - 1;
 const CUT: Malformed = Malformed("ValueError");
 
-/// Who committed, and when: microseconds since 1970 on this server, 0 where it is not told.
+/// Who committed, when (microseconds since 1970 on this server), and the bytes of the transaction; 0 where it is not told.
 pub struct Facts {
     pub uuid: [u8; 16],
     pub tag: String,
     pub number: u64,
     pub commit_microseconds: u64,
+    pub length: u64,
 }
 
 pub fn plain(body: &[u8]) -> Res<Facts> {
     if body.len() < COMMIT_TIME_AT {
         return Err(CUT);
     }
-    let moment = body.get(COMMIT_TIME_AT..COMMIT_TIME_AT + 7);
+    let moment = body.get(COMMIT_TIME_AT..COMMIT_TIME_AT + 7).map(little);
+    let times = if moment.is_some_and(|moment| moment > COMMIT_TIME_MASK) { 2 } else { 1 };
+    let length = match body.get(COMMIT_TIME_AT + 7 * times..) {
+        Some(rest) if moment.is_some() && !rest.is_empty() => packed_number(rest, &mut 0)?,
+        _ => 0,
+    };
     Ok(Facts {
         uuid: body[1..17].try_into().map_err(|_| CUT)?,
         tag: String::new(),
         number: little(&body[17..25]),
-        commit_microseconds: moment.map_or(0, |moment| little(moment) & COMMIT_TIME_MASK),
+        commit_microseconds: moment.map_or(0, |moment| moment & COMMIT_TIME_MASK),
+        length,
     })
 }
 
@@ -34,7 +41,7 @@ pub fn tagged(body: &[u8]) -> Res<Facts> {
     }
     let end = (reader.unsigned()? as usize).min(body.len());
     let last_needed = reader.unsigned()?;
-    let mut facts = Facts { uuid: [0; 16], tag: String::new(), number: 0, commit_microseconds: 0 };
+    let mut facts = Facts { uuid: [0; 16], tag: String::new(), number: 0, commit_microseconds: 0, length: 0 };
     let mut named = false;
     while reader.place < end {
         match reader.unsigned()? {
@@ -48,7 +55,8 @@ pub fn tagged(body: &[u8]) -> Res<Facts> {
             2 => facts.number = reader.signed()? as u64,
             6 => facts.commit_microseconds = reader.unsigned()?,
             4 | 5 => drop(reader.signed()?),
-            0 | 7..=11 => drop(reader.unsigned()?),
+            8 => facts.length = reader.unsigned()?,
+            0 | 7 | 9..=11 => drop(reader.unsigned()?),
             field if field <= last_needed => return Err(CUT),
             _ => break,
         }

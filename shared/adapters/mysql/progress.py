@@ -1,0 +1,127 @@
+"""How far a server has got, and waiting until a SELECT shows it: by GTIDs, or on a server without them by places in its binlog
+(DESIGN rules 4 and 11).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from contextlib import suppress
+
+from shared.adapters.mysql.ranges import full_name
+from shared.adapters.mysql.session import Session
+from shared.errors import NeedsOperator, TableGone
+from shared.model.places import FILE_BEGIN, all_before, is_place
+from shared.model.position import Coordinates, GtidSet
+from shared.model.schema import TableId
+
+#: How long the server may wait before a reader shows a sign of life; and how long others wait for a lock at most.
+_WAIT_SECONDS = 1
+
+
+def binlog_end(session: Session) -> tuple[Coordinates, GtidSet]:
+    """Where the binlog ends now, which may run ahead of what a SELECT shows, and the server's gtid_executed.
+
+    Raises:
+        NeedsOperator: there is no binlog.
+    """
+    rows = session.named(_status_command(session))
+    if not rows:
+        raise NeedsOperator("The server writes no binlog any more.", "Start MySQL with log_bin.")
+    return Coordinates(rows[0]["file"], int(rows[0]["position"])), GtidSet.parse(rows[0]["executed_gtid_set"])
+
+
+def has_gtids(session: Session) -> bool:
+    """True when every transaction of the server has a GTID. Else a job that begins now counts by places."""
+    return session.scalar("SELECT @@GLOBAL.gtid_mode") == "ON"
+
+
+def executed(session: Session, *, by_place: bool) -> GtidSet:
+    """All that the server has executed, so that a SELECT that starts now shows it; by place all that its binlog has, which a
+    SELECT may show only behind a `Gate`.
+    """
+    if not by_place:
+        return GtidSet.parse(session.scalar("SELECT @@GLOBAL.gtid_executed"))
+    return all_before(server_uuid(session), binlog_end(session)[0])
+
+
+def purged(session: Session, *, by_place: bool) -> GtidSet:
+    """What the server's binlogs no longer hold."""
+    if not by_place:
+        return GtidSet.parse(session.scalar("SELECT @@GLOBAL.gtid_purged"))
+    first = session.named("SHOW BINARY LOGS")[0]["log_name"]
+    return all_before(server_uuid(session), Coordinates(first, FILE_BEGIN))
+
+
+def server_uuid(session: Session) -> str:
+    """Names the server; coordinates mean nothing on another one."""
+    return session.scalar("SELECT @@server_uuid")
+
+
+class Gate:
+    """Waits, for one reader, until a SELECT shows a position.
+
+    By place it takes a read lock on each table, one after the other, and gives it back at once: MySQL grants it when every
+    transaction that has changed the table is through, those that stand in the binlog among them. While one is waited for,
+    others that write the table wait as well; so it waits for a second, and then lets them pass for as long.
+    """
+
+    def __init__(self) -> None:
+        self._quiet: tuple[GtidSet, list[TableId]] = (GtidSet({}), [])
+
+    def shows(self, session: Session, position: GtidSet, tables: Collection[TableId]) -> bool:
+        """True once a SELECT on this connection shows every row of these tables as of the position, or later; False when it took
+        longer than a second. It may be asked again, with the same position, and then waits for what is left.
+
+        Args:
+            session: which reads afterwards.
+            position: what must show.
+            tables: those that will be read.
+        """
+        if not is_place(position):
+            return _executed_within(session, position, _WAIT_SECONDS)
+        if self._quiet[0] != position:
+            self._quiet = position, []
+        passed = self._quiet[1]
+        for table in tables:
+            if table in passed:
+                continue
+            if not _waited(session, f"LOCK TABLES {full_name(table)} READ", _WAIT_SECONDS):
+                time.sleep(_WAIT_SECONDS)
+                return False
+            session.query("UNLOCK TABLES")
+            passed.append(table)
+        return True
+
+
+def shows_columns(session: Session, position: GtidSet, tables: Collection[TableId], seconds: int) -> bool:
+    """True once the catalog shows what happened to these tables, which need not be there, up to the position; False when it took
+    too long. By place nobody is kept waiting: a statement that changes a table holds its name until the catalog shows it.
+    """
+    if not is_place(position):
+        return _executed_within(session, position, seconds)
+    return all(_waited(session, f"SELECT 1 FROM {full_name(table)} LIMIT 0", seconds) for table in tables)
+
+
+def _executed_within(session: Session, position: GtidSet, seconds: int) -> bool:
+    answer = session.scalar(f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{position}', {seconds})")
+    if answer not in ("0", "1"):
+        raise NeedsOperator("MySQL cannot wait for a GTID set.", "Set gtid_mode=ON on the server.")
+    return answer == "0"
+
+
+def _waited(session: Session, sql: str, seconds: int) -> bool:
+    """True when the statement got its locks; a table that is not there has nothing to wait for."""
+    session.query(f"SET SESSION lock_wait_timeout = {seconds}")
+    try:
+        with suppress(TableGone):
+            return session.gets_locks(sql)
+        return True
+    finally:
+        session.query("SET SESSION lock_wait_timeout = DEFAULT")
+
+
+def _status_command(session: Session) -> str:
+    """SHOW BINARY LOG STATUS came with 8.2 and replaced SHOW MASTER STATUS in 8.4."""
+    version = tuple(int(part) for part in session.version.split("-")[0].split(".")[:2])
+    return "SHOW BINARY LOG STATUS" if version >= (8, 2) else "SHOW MASTER STATUS"
