@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.model.position import PLACE_MARK
 from tests.plugins.fix_servers import root_connection
 from tests.torture.check import differences
 from tests.torture.faults import FAULTS, draw
@@ -205,6 +206,10 @@ def _settle(place: Place, job: str, story: Story) -> None:
 def _is_at_the_end(place: Place, status: dict[str, Any]) -> bool:
     """True when the leader has processed all that the server has executed."""
     with root_connection(place.mysql) as connection, connection.cursor() as cursor:
+        if PLACE_MARK in status["position"]:
+            cursor.execute("SHOW BINARY LOG STATUS")
+            file, offset = cursor.fetchone()[:2]
+            return status["position"].endswith(f"{PLACE_MARK}{file}:{offset}")
         cursor.execute("SELECT GTID_SUBSET(@@GLOBAL.gtid_executed, %s)", (status["position"],))
         ((covered,),) = cursor.fetchall()
     return bool(covered)

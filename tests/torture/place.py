@@ -21,6 +21,7 @@ from headrace_local.stack import Stack, install
 from shared.adapters.redis import keys, progress
 from shared.errors import Unavailable
 from tests.plugins.fix_headrace import REPOSITORY, Cluster, Process
+from tests.plugins.fix_servers import root_connection
 from tests.torture.proxy import Proxy
 
 FOLDER = REPOSITORY / ".local" / "torture-stack"
@@ -85,8 +86,11 @@ def _refill(workers: list[Process], start: Callable[[], Process]) -> None:
         workers.append(start())
 
 
+_WITHOUT_GTIDS = ("--gtid-mode=OFF", "--enforce-gtid-consistency=OFF")
+
+
 @contextmanager
-def own_place() -> Iterator[Place]:
+def own_place(*, gtids: bool = True) -> Iterator[Place]:
     """A stack with empty data, on ports of its own; nothing is left of it."""
     with locked(FOLDER.with_name("torture-lock")):
         kill_leftovers(FOLDER)
@@ -100,14 +104,16 @@ def own_place() -> Iterator[Place]:
         programs = install(layout.install)
         stack = Stack(layout, programs)
         proxies = {name: Proxy(target) for name, target in (("mysql", mysql), ("kafka", kafka), ("redis", port))}
-        stack.mysql = MysqlServer(
-            programs.mysql, FOLDER / "mysql", mysql, (*MysqlServer.memory(_POOL_MB, _REDO_MB), "--sync-binlog=1")
-        )
+        options = (*MysqlServer.memory(_POOL_MB, _REDO_MB), "--sync-binlog=1", *(() if gtids else _WITHOUT_GTIDS))
+        stack.mysql = MysqlServer(programs.mysql, FOLDER / "mysql", mysql, options)
         stack.kafka = ProxiedKafka(programs.kafka, FOLDER / "kafka", kafka, controller)
         stack.kafka.advertised_port = proxies["kafka"].port
         place: Place | None = None
         try:
             stack.up()
+            if not gtids:
+                with root_connection(stack.mysql) as connection:
+                    connection.cursor().execute(f"GRANT LOCK TABLES ON *.* TO '{stack.mysql.user}'@'%'")
             place = Place(
                 stack,
                 Cluster(_environment(stack, proxies), f"127.0.0.1:{kafka}"),
