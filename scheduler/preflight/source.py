@@ -21,7 +21,7 @@ from scheduler.planner import Estimate
 from scheduler.preflight import tables as checks
 from scheduler.preflight.findings import Finding, failed, failure_of, passed
 from scheduler.preflight.server import check_server
-from scheduler.preflight.startup import check_startup
+from scheduler.preflight.startup import Past, check_startup
 from shared.adapters.mysql import progress
 from shared.adapters.mysql.session import Session
 from shared.errors import NeedsOperator, Transient
@@ -88,12 +88,20 @@ def _check_startup(session: Session, spec: JobSpec, facts: ServerFacts) -> list[
     if spec.source.startup.copies:
         return []
     try:
-        executed, purged = (
-            told(session, by_place=not facts.has_gtids) for told in (progress.executed, progress.purged)
-        )
+        past = read_past(session, by_place=not facts.has_gtids)
     except NeedsOperator as error:
         return [failure_of("startup", error)]
-    return check_startup(spec.source.startup, executed, purged)
+    return check_startup(spec.source.startup, past)
+
+
+def read_past(session: Session, *, by_place: bool) -> Past:
+    """What the server tells of its history to a job that begins.
+
+    Raises:
+        NeedsOperator: it has no binlog, or does not let us ask.
+    """
+    executed, purged = (told(session, by_place=by_place) for told in (progress.executed, progress.purged))
+    return Past(executed, purged, progress.files(session), progress.now_millis(session))
 
 
 def _inspect_tables(

@@ -17,6 +17,7 @@ from datetime import timedelta
 from shared.job.values import (
     Reader,
     addresses,
+    binlog_file,
     cleanup_policy,
     duration,
     filled,
@@ -99,7 +100,7 @@ def _refused(reason: str, hint: str, *names: str) -> Iterable[Option]:
 _LATER = "It is not supported yet"
 _REMOVE = "Remove the line."
 _ONLY_FALSE = one_of("false", reason="`true` is not supported yet: remove the line.")
-_MODES = "Other modes are not supported yet."
+_MODES = "There are no other modes."
 _MILLISECOND, _DAY = timedelta(milliseconds=1), timedelta(days=1)
 
 #: Limits on what the snapshot takes of MySQL; `scheduler throttle` changes them while the job runs.
@@ -136,10 +137,13 @@ _SOURCE = (
     *_accepted("heartbeat.interval", read=duration(timedelta(0), _DAY)),
     _supported("scan.startup.mode", "startup.mode", one_of(*StartMode, reason=_MODES), "initial"),
     _supported("scan.startup.specific-offset.gtid-set", "startup.gtid_set", gtid_set),
+    _supported("scan.startup.specific-offset.file", "startup.file", binlog_file),
+    _supported("scan.startup.specific-offset.pos", "startup.offset", whole(4, 2**40 - 1)),
+    _supported("scan.startup.timestamp-millis", "startup.timestamp_millis", whole(0, 2**53)),
     *_accepted(
         "scan.startup.specific-offset.skip-events",
         "scan.startup.specific-offset.skip-rows",
-        read=one_of("0", reason="A GTID set ends between transactions: remove the line."),
+        read=one_of("0", reason="A position lies between transactions: remove the line."),
     ),
     *_accepted("server-time-zone"),
     *_accepted("schema-change.enabled", "include-comments.enabled", read=flag),
@@ -161,12 +165,6 @@ _SOURCE = (
     *_accepted("scan.binlog.newly-added-table.enabled", read=_ONLY_FALSE),
     *_accepted("scan.parse.online.schema.changes.enabled", read=_ONLY_FALSE),
     *_accepted("scan.read-changelog-as-append-only.enabled", read=_ONLY_FALSE),
-    *_refused(
-        _LATER + ": a position is a GTID set",
-        "Give scan.startup.specific-offset.gtid-set.",
-        "scan.startup.specific-offset.*",
-        "scan.startup.timestamp-millis",
-    ),
     *_refused(_LATER + ": a value holds the columns of the row", _REMOVE, "metadata.list"),
     *_refused(_LATER + ": binlogs are read from the server itself", _REMOVE, "rds.*"),
     *_refused("headrace has no JDBC driver", _REMOVE, "jdbc.properties.*"),

@@ -7,7 +7,7 @@ Law of this file: an error shows a value only when it is a literal of an option 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from shared.errors import Bug, InvalidJob
@@ -24,7 +24,21 @@ T = TypeVar("T")
 
 #: A value is quoted in errors up to this many characters.
 _SHOWN_LENGTH_MAX = 60
-_MODE, _GTID_SET = "scan.startup.mode", "scan.startup.specific-offset.gtid-set"
+_MODE, _TIME = "scan.startup.mode", "scan.startup.timestamp-millis"
+_GTID_SET, _FILE, _POS = (f"scan.startup.specific-offset.{name}" for name in ("gtid-set", "file", "pos"))
+#: By mode, the options that tell its position; other modes have none.
+_POSITIONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    StartMode.SPECIFIC: ((_GTID_SET,), (_FILE, _POS)),
+    StartMode.TIMESTAMP: ((_TIME,),),
+}
+_NEEDED: Mapping[str, str] = {
+    StartMode.SPECIFIC: f"`{_GTID_SET}`, or `{_FILE}` and `{_POS}`",
+    StartMode.TIMESTAMP: f"`{_TIME}`",
+}
+_HOW: Mapping[str, str] = {
+    StartMode.SPECIFIC: "Give what counts as processed: SELECT @@GLOBAL.gtid_executed shows it as GTIDs, SHOW BINARY LOG STATUS as a place.",
+    StartMode.TIMESTAMP: "Give the moment in milliseconds since 1970 (UTC): what was committed before it counts as processed.",
+}
 #: Fields of the source that hold table patterns; those of `route` are parsed with their rule.
 _PATTERN_FIELDS = frozenset(("tables", "tables_exclude"))
 
@@ -84,18 +98,21 @@ def check_literals(structure: Structure, file: str) -> None:
 
 
 def _check_startup(mode: str, structure: Structure, file: str) -> None:
-    """A set of GTIDs belongs to its mode, and the mode to it: alone, one has no effect and the other would be guessed."""
-    given = _GTID_SET in structure.blocks["source"]
-    if given == (mode == StartMode.SPECIFIC):
+    """A position belongs to its mode, and the mode to it: alone, one has no effect and the other would be guessed."""
+    given = [name for name in (_GTID_SET, _FILE, _POS, _TIME) if name in structure.blocks["source"]]
+    choices = _POSITIONS.get(mode, ((),))
+    if tuple(given) in choices:
         return
-    path = f"source.{_GTID_SET if given else _MODE}"
-    if given:
-        what = f"`{_GTID_SET}` has no effect without `{_MODE}: {StartMode.SPECIFIC}`"
-        hint = "Add that mode, or remove this line."
+    idle = [name for name in given if not any(name in choice for choice in choices)]
+    if idle:
+        path, of = idle[0], StartMode.TIMESTAMP if idle[0] == _TIME else StartMode.SPECIFIC
+        what, hint = f"`{path}` has no effect without `{_MODE}: {of}`", "Add that mode, or remove this line."
+    elif len(given) > 1:
+        path, what, hint = given[0], f"`{given[0]}` and `{given[1]}` are two positions", "Remove one of them."
     else:
-        what = f"`{_MODE}: {StartMode.SPECIFIC}` needs `{_GTID_SET}`"
-        hint = "Give the GTIDs that count as processed, as SELECT @@GLOBAL.gtid_executed shows them."
-    raise located(InvalidJob(what, hint, path), file, structure.lines)
+        path = given[0] if given else _MODE
+        what, hint = f"`{_MODE}: {mode}` needs {_NEEDED[mode]}", _HOW[mode]
+    raise located(InvalidJob(what, hint, f"source.{path}"), file, structure.lines)
 
 
 def _literals(settings: Settings) -> Settings:

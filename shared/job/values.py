@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
-from shared.model.position import GtidSet
+from shared.model.places import is_place
+from shared.model.position import GtidSet, file_number
 from shared.model.throttle import Address
 
 SERVER_ID_MAX = 2**32 - 1
@@ -205,9 +206,24 @@ def gtid_set(value: str) -> GtidSet:
         found = GtidSet.parse(value)
     except ValueError:
         found = GtidSet({})
-    if not found:
+    if not found or is_place(found):
         raise Unreadable("a GTID set such as `3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77`")
     return found
+
+
+def binlog_file(value: str) -> str:
+    """The name of a binlog file.
+
+    Raises:
+        Unreadable: it does not end in a number, or holds what no such name does.
+    """
+    try:
+        file_number(value)
+    except ValueError:
+        raise Unreadable("a binlog file such as `binlog.000003`", "SHOW BINARY LOGS lists them.") from None
+    if re.search(r"[\s:,@/]", value) or value.startswith("."):
+        raise Unreadable("a binlog file such as `binlog.000003`", "Without a folder, as SHOW BINARY LOGS has it.")
+    return value
 
 
 def size(low: int, high: int) -> Reader:

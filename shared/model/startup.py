@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.model.position import GtidSet
+from shared.model.position import Coordinates, GtidSet
 
 
 class StartMode(StrEnum):
@@ -16,14 +16,20 @@ class StartMode(StrEnum):
     LATEST = "latest-offset"
     EARLIEST = "earliest-offset"
     SPECIFIC = "specific-offset"
+    TIMESTAMP = "timestamp"
 
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """The wish. `gtid_set` is what a job of `specific-offset` takes for processed."""
+    """The wish. A job of `specific-offset` takes `gtid_set` for processed, or all of the binlog up to an offset of a file; one of
+    `timestamp` all that was committed before a moment, in milliseconds since 1970.
+    """
 
     mode: StartMode = StartMode.INITIAL
     gtid_set: GtidSet | None = None
+    file: str | None = None
+    offset: int | None = None
+    timestamp_millis: int | None = None
 
     @property
     def copies(self) -> bool:
@@ -34,3 +40,8 @@ class Startup:
     def ends(self) -> bool:
         """True when the job is over as soon as its tables are copied."""
         return self.mode is StartMode.SNAPSHOT
+
+    @property
+    def place(self) -> Coordinates | None:
+        """The place in the binlog, where it was given."""
+        return None if self.file is None or self.offset is None else Coordinates(self.file, self.offset)

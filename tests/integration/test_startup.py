@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.integration.test_job import eventually_holds, execute, job, streaming
+from tests.integration.test_without_gtids import LOCKS, OPTIONS
 from tests.plugins.fix_headrace import fold, read_topic
 from tests.plugins.fix_servers import root_connection
 
@@ -47,9 +50,11 @@ def executed(server) -> str:
         return cursor.fetchone()[0].replace("\n", "")
 
 
-def startup(mode: str, route: str, gtids: str = "") -> str:
+def startup(mode: str, route: str, gtids: str = "", **more: object) -> str:
     source = f"  scan.startup.mode: {mode}\n"
     source += f"  scan.startup.specific-offset.gtid-set: {gtids}\n" if gtids else ""
+    names = {"file": "specific-offset.file", "pos": "specific-offset.pos", "millis": "timestamp-millis"}
+    source += "".join(f"  scan.startup.{names[name]}: {value}\n" for name, value in more.items())
     rule = f"route:\n  - source-table: past.\\.*\n    sink-table: startup_{route}.<>\n    replace-symbol: <>"
     return job(r"past.\.*", source, rule)
 
@@ -111,6 +116,55 @@ def test_a_position_that_would_leave_out_changes_is_refused(cluster, past, tmp_p
         assert done.returncode == 2
         assert sentence in " ".join(done.stdout.split()), done.stdout
         assert "source.scan.startup.specific-offset.gtid-set" in done.stdout + done.stderr
+
+
+def asked(server, sql: str) -> tuple:
+    with root_connection(server) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()
+
+
+@pytest.mark.parametrize("options", [(), OPTIONS], ids=["gtids", "places"])
+def test_a_job_begins_at_a_place_or_a_moment(cluster, throwaway_mysql, tmp_path, options) -> None:
+    server = throwaway_mysql(*options)
+    cluster.environment |= {"HEADRACE_VAR_PORT": str(server.port)}
+    execute(server, f"{LOCKS};\nCREATE DATABASE past;\nCREATE TABLE past.plain (id INT PRIMARY KEY, v INT)")
+    execute(server, "INSERT INTO past.plain VALUES (1, 1);\nFLUSH BINARY LOGS;\nINSERT INTO past.plain VALUES (2, 2)")
+    file, pos = asked(server, "SHOW BINARY LOG STATUS")[:2]
+    execute(server, "INSERT INTO past.plain VALUES (3, 3);\nFLUSH BINARY LOGS")
+    time.sleep(0.05)
+    millis = int(asked(server, "SELECT FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000)")[0])
+    time.sleep(0.05)
+    execute(server, "INSERT INTO past.plain VALUES (4, 4);\nFLUSH BINARY LOGS;\nINSERT INTO past.plain VALUES (5, 5)")
+    kind = "places" if options else "gtids"
+    jobs = {
+        f"place_{kind}": (startup("specific-offset", f"place_{kind}", file=file, pos=pos), plain(_3=3, _4=4, _5=5)),
+        f"moment_{kind}": (startup("timestamp", f"moment_{kind}", millis=millis), plain(_4=4, _5=5)),
+        f"ever_{kind}": (startup("timestamp", f"ever_{kind}", millis=1), plain(_1=1, _2=2, _3=3, _4=4, _5=5)),
+    }
+    if not options:  # by GTIDs it need not be where a transaction ends
+        jobs["midst"] = (startup("specific-offset", "midst", file=file, pos=pos + 100), plain(_3=3, _4=4, _5=5))
+    worker = cluster.binlog_worker()
+    for name, (text, _) in jobs.items():
+        cluster.submit(text, name)
+    for name, (_, rows) in jobs.items():
+        eventually_holds(cluster, f"startup_{name}.plain", rows, 60)
+    assert not worker.says("tenure_failed")
+
+    execute(server, f"PURGE BINARY LOGS TO '{file}'")
+    refusals = {
+        "it has from": startup("specific-offset", "no", file="binlog.000001", pos=4),
+        "before 99999": startup("specific-offset", "no", file=file, pos=99_999),
+        "has yet to come": startup("timestamp", "no", millis=millis + 86_400_000),
+    }
+    for sentence, text in refusals.items():
+        (tmp_path / "job.yaml").write_text(text)
+        done = cluster.cli("submit", str(tmp_path / "job.yaml"))
+        assert done.returncode == 2
+        assert sentence in " ".join(done.stdout.split()), done.stdout
+    cluster.submit(startup("timestamp", f"gone_{kind}", millis=1), f"gone_{kind}")
+    cluster.wait("it is refused", lambda: cluster.status(f"gone_{kind}")["error"])
+    assert "what was before is deleted" in cluster.status(f"gone_{kind}")["error"]["message"]
 
 
 def test_a_job_that_only_copies_is_finished_when_it_has(cluster, past, tmp_path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from shared.adapters.kafka.registry import STATE_RIGHTS, log_topic
 from shared.adapters.kafka.rights import require_rights
 from shared.adapters.kafka.sink import UpsertSink, fence
 from shared.adapters.kafka.topics import DATA_RIGHTS, Topics
-from shared.adapters.mysql.session import MysqlTarget, Session
+from shared.adapters.mysql.session import Session
 from shared.adapters.mysql.stream import BinlogStream
 from shared.adapters.redis.lease import Leases
 from shared.adapters.sqlite.holds import SpillingHold
+from shared.codec import TableDecoder
 from shared.errors import BinlogLost, HeadraceError, Superseded, Unavailable
 from shared.machines.ledger import (
     SMALL_TABLE_ROWS,
@@ -41,6 +41,7 @@ from workers.binlog.continuity import require
 from workers.binlog.fencer import ThreadedFencer
 from workers.binlog.gauge import MysqlGauge
 from workers.binlog.source import MysqlSource
+from workers.binlog.streams import Streams
 from workers.binlog.tables import as_in_catalog, first_state, joining, planned
 from workers.binlog.takeover import records_of, take_over
 
@@ -84,8 +85,9 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
         alive = partial(_still_ours, context, leases)
         fresh = state.position is None
         source.by_place = is_place(state.position.processed) if state.position else not source.has_gtids()
+        streams = Streams(context, target, server_uuid, leases, wake.set)
         if fresh:
-            state = first_state(context, source, session, server_uuid, alive)
+            state = first_state(context, source, session, server_uuid, alive, streams)
         topics = _watch_topics(context, sink, state, records_of(state) if fresh else [])
         epoch = 1 if state.position is None else state.position.epoch + 1
         memory = context.settings.hold_memory_mb * 1024 * 1024
@@ -103,7 +105,7 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
             topics = _watch_topics(context, sink, state, changed)
             ledger = make_ledger(state)
         _keep_small_tables_whole(ledger, source)
-        stream, server_id = _open_stream(context, target, ledger, server_uuid, leases, wake.set)
+        stream, server_id = streams.open(ledger.stream_from, _decoders(context, ledger).get)
         stack.callback(stream.close)
         kept = source.binlog_kept_seconds()
         joins = joining(context, ledger.tables.keys(), ignore_case=source.ignores_case())
@@ -267,6 +269,11 @@ def _watch_topics(
     return known
 
 
+def _decoders(context: JobContext, ledger: Ledger) -> Mapping[TableId, TableDecoder]:
+    options = connections.format_options(context.spec)
+    return {table: context.codec.table_decoder(record.table, options) for table, record in ledger.tables.items()}
+
+
 def _still_ours(context: JobContext, leases: Leases) -> None:
     """Renews the lease while topics are made: a service that makes one a second needs longer than a lease lasts."""
     try:
@@ -275,34 +282,3 @@ def _still_ours(context: JobContext, leases: Leases) -> None:
         return  # Kafka's fencing keeps the data right meanwhile
     if not still:
         raise Superseded("Another binlog worker took the lease of the job.")
-
-
-def _open_stream(
-    context: JobContext,
-    target: MysqlTarget,
-    ledger: Ledger,
-    server_uuid: str,
-    leases: Leases,
-    wake: Callable[[], None],
-) -> tuple[BinlogStream, int]:
-    options = connections.format_options(context.spec)
-    codec = context.codec
-    decoders = {table: codec.table_decoder(record.table, options) for table, record in ledger.tables.items()}
-    # The same uuid in every tenure: the server then ends a dead predecessor's connection when ours arrives.
-    replica_uuid = str(uuid.uuid5(uuid.NAMESPACE_OID, f"headrace.{context.wanted.id}"))
-    cost = metrics.mysql_cost(context.wanted.name, metrics.BINLOG)
-    refusal: Superseded | None = None
-    for server_id in context.spec.source.server_ids.ids:
-        if not leases.use_server_id(str(target), server_id):
-            continue
-        try:
-            decoder = codec.event_decoder(decoders.get)
-            start = ledger.stream_from
-            stream = BinlogStream(target, start, server_id, replica_uuid, decoder, wake, cost, server_uuid)
-            return stream, server_id
-        except Superseded as error:
-            refusal = error
-    raise refusal or Unavailable(
-        f"Every server-id of {context.spec.source.server_ids} is in use on {target}.",
-        "Widen source.server-id; each running job needs one.",
-    )

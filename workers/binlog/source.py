@@ -147,7 +147,7 @@ class MysqlSource:
         """How many bytes of binlog lie between; several files cost a look at their sizes."""
         if reached.file == end.file:
             return max(0, end.offset - reached.offset)
-        sizes = {row["log_name"]: int(row["file_size"]) for row in self._session.named("SHOW BINARY LOGS")}
+        sizes = progress.files(self._session)
         rest = sizes.get(reached.file, reached.offset) - reached.offset
         between = [file for file in sizes if Coordinates(file, 0).reaches(reached) and file != end.file]
         return max(0, rest) + sum(sizes[file] for file in between) + end.offset

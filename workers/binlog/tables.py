@@ -12,23 +12,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 
 from scheduler.discovery.catalog import estimates, list_tables, read_tables
 from scheduler.planner.plan import make_plan
 from scheduler.preflight.sink import wanted_topics
-from scheduler.preflight.source import check_tables
-from scheduler.preflight.startup import first_position
+from scheduler.preflight.source import check_tables, read_past
+from scheduler.preflight.startup import first_position, require_possible
 from shared.adapters.kafka.topics import Topics
 from shared.adapters.mysql.session import Session
+from shared.adapters.mysql.stream import BinlogStream
 from shared.errors import InvalidJob, PreflightFailed, SinkRefused, Unavailable
 from shared.machines.ledger import Record, StoredState, TableRecord
 from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId
 from shared.runtime import logs
 from workers.binlog.anew import give_up, take_in
+from workers.binlog.beginning import Finder
 from workers.binlog.context import JobContext
 from workers.binlog.source import OPENING_WAIT_SECONDS, MysqlSource
+from workers.binlog.streams import Streams
 from workers.binlog.takeover import first_records
 
 LOG = logs.get("headrace.binlog")
@@ -38,7 +41,12 @@ _SHADOW = re.compile(r"_(.+)_(?:gho|ghc|del|new|old)")
 
 
 def first_state(
-    context: JobContext, source: MysqlSource, session: Session, server_uuid: str, alive: Callable[[], None]
+    context: JobContext,
+    source: MysqlSource,
+    session: Session,
+    server_uuid: str,
+    alive: Callable[[], None],
+    streams: Streams,
 ) -> StoredState:
     """The state of a job that nobody has led yet, and its topics. R first, the schemas after: a DDL in between then stands
     in the stream and is seen.
@@ -46,8 +54,10 @@ def first_state(
     Raises:
         InvalidJob, SinkRefused, Unavailable: it cannot begin like this.
     """
-    startup, past = context.spec.source.startup, source.history()
-    begin = first_position(startup, past.executed, past.purged)
+    startup, past = context.spec.source.startup, read_past(session, by_place=source.by_place)
+    require_possible(startup, past)
+    finder = Finder(session, server_uuid, past, partial(_bare_stream, streams, named=not source.by_place), alive)
+    begin = first_position(startup, past, finder.find(startup))
     names = context.spec.select(list_tables(session), ignore_case=source.ignores_case())
     source.wait_for(past.executed, names, OPENING_WAIT_SECONDS)
     tables = read_tables(session, names)
@@ -67,6 +77,10 @@ def first_state(
         records = [replace(record, rows_estimate=0, split_done=True, described=described) for record in records]
     _make_topics(context, topics, alive)
     return first_records(begin, server_uuid, records)
+
+
+def _bare_stream(streams: Streams, start: GtidSet, *, named: bool) -> BinlogStream:
+    return streams.open(start, lambda _: None, keep_names=named)[0]
 
 
 def as_in_catalog(

@@ -49,8 +49,24 @@ def purged(session: Session, *, by_place: bool) -> GtidSet:
     """What the server's binlogs no longer hold."""
     if not by_place:
         return GtidSet.parse(session.scalar("SELECT @@GLOBAL.gtid_purged"))
-    first = session.named("SHOW BINARY LOGS")[0]["log_name"]
-    return all_before(server_uuid(session), Coordinates(first, FILE_BEGIN))
+    return all_before(server_uuid(session), Coordinates(next(iter(files(session))), FILE_BEGIN))
+
+
+def files(session: Session) -> dict[str, int]:
+    """The server's binlog files, the oldest first, with their sizes in bytes.
+
+    Raises:
+        NeedsOperator: there is no binlog.
+    """
+    found = {row["log_name"]: int(row["file_size"]) for row in session.named("SHOW BINARY LOGS")}
+    if not found:
+        raise NeedsOperator("The server has no binlog.", "Start MySQL with log_bin.")
+    return found
+
+
+def now_millis(session: Session) -> int:
+    """The server's clock, in milliseconds since 1970."""
+    return int(session.scalar("SELECT FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000)"))
 
 
 def server_uuid(session: Session) -> str:

@@ -67,13 +67,14 @@ class BinlogStream:
 
     Args:
         target: the server.
-        start: the GTID set of the checkpoint, or a place in the binlog; then transactions are named by their places.
+        start: the GTID set of the checkpoint, or a place in the binlog.
         server_id: our id as a replica, from the job's range.
         replica_uuid: the same for every tenure of a job: the server ends the connection of a predecessor that died.
         decoder: the codec's decoder.
         wake: called by the reading thread when something has arrived.
         cost: where to count what the connection costs; None to count for nobody.
         server_uuid: the server that must answer, as behind one address there may be several; empty for any.
+        keep_names: behind a place, transactions keep their GTIDs; else they are named by their places.
 
     Raises (constructor and `events`): Superseded when another connection took our id; BinlogLost when the server has
     purged what we need; Unavailable when the connection breaks.
@@ -89,10 +90,12 @@ class BinlogStream:
         wake: Callable[[], None],
         cost: Cost | None = None,
         server_uuid: str = "",
+        *,
+        keep_names: bool = False,
     ) -> None:
         self._target = target
         self._decoder = decoder
-        self._placed = Placed(start) if is_place(start) else None
+        self._placed = Placed(start) if is_place(start) and not keep_names else None
         self._wake = wake
         self._cost = cost or Cost()
         self._pieces: deque[bytes] = deque()

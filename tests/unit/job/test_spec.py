@@ -16,7 +16,7 @@ from shared.job.options import OPTIONS, find, is_secret
 from shared.job.placeholders import Resolver
 from shared.job.records import AliyunSpec, PipelineSpec, SinkSpec, SourceSpec
 from shared.job.spec import FieldsInclude, JobSpec, RouteMode, ServerIdRange, job_name, parse
-from shared.model.position import GtidSet
+from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
 from shared.model.startup import StartMode, Startup
 
@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[2] / "docs" / "examples"
 TABLES = [TableId("order_dw", name) for name in ("user", "order", "feedback")] + [TableId("mysql", "user")]
 SECRET = "hunter2"
-GTID_SET = "scan.startup.specific-offset.gtid-set"
+GTID_SET, FILE, POS = (f"scan.startup.specific-offset.{name}" for name in ("gtid-set", "file", "pos"))
 GTIDS = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5"
 
 SOURCE = """\
@@ -180,6 +180,10 @@ def test_where_a_job_begins() -> None:
     )
     with pytest.raises(InvalidJob, match="no effect"):
         resolve(given, mode="initial", gtids=GTIDS)
+    place = job(f"scan.startup.mode: specific-offset\n{FILE}: mysql-bin.000003\n{POS}: 1234")
+    assert resolve(place).source.startup.place == Coordinates("mysql-bin.000003", 1234)
+    moment = job("scan.startup.mode: timestamp\nscan.startup.timestamp-millis: 1700000000123")
+    assert resolve(moment).source.startup == Startup(StartMode.TIMESTAMP, timestamp_millis=1_700_000_000_123)
 
 
 def test_one_option_in_two_spellings_is_an_error() -> None:
@@ -210,18 +214,37 @@ def test_one_option_in_two_spellings_is_an_error() -> None:
         (job("port: ''"), "source.port", "found an empty text", "Correct"),
         (job("port: {a: 1}"), "source.port.a", "no option", "`port`"),
         (job("server-id: 9-8"), "source.server-id", "found `9-8`", "lower one"),
-        (job("scan.startup.mode: timestamp"), "source.scan.startup.mode", "`initial`", "not supported yet"),
+        (job("scan.startup.mode: tomorrow"), "source.scan.startup.mode", "`initial`", "no other modes"),
         (
-            job("scan.startup.specific-offset.file: x"),
-            "source.scan.startup.specific-offset.file",
-            "refused",
-            "gtid-set",
-        ),
-        (
-            job("scan.startup.mode: specific-offset"),
+            job("scan.startup.mode: timestamp"),
             "source.scan.startup.mode",
-            f"needs `{GTID_SET}` (job.yaml:7)",
+            "needs `scan.startup.timestamp-millis`",
+            "1970",
+        ),
+        (job("scan.startup.timestamp-millis: 5"), "source.scan.startup.timestamp-millis", "mode: timestamp`", "remove"),
+        (job(f"scan.startup.mode: timestamp\n{FILE}: b.01"), f"source.{FILE}", "mode: specific-offset`", "remove"),
+        (job(f"scan.startup.mode: specific-offset\n{FILE}: x"), f"source.{FILE}", "a binlog file", "SHOW BINARY LOGS"),
+        (job(f"scan.startup.mode: specific-offset\n{FILE}: ./b.01"), f"source.{FILE}", "a binlog file", "folder"),
+        (job(f"scan.startup.mode: specific-offset\n{FILE}: b.01"), f"source.{FILE}", f"needs `{GTID_SET}`, or", "Give"),
+        (
+            job(f"scan.startup.mode: specific-offset\n{POS}: 4"),
+            f"source.{POS}",
+            "`scan.startup.specific-offset.file` and",
             "Give",
+        ),
+        (job(f"scan.startup.mode: specific-offset\n{FILE}: b.01\n{POS}: 3"), f"source.{POS}", "4 to", "Correct"),
+        (
+            job(f"scan.startup.mode: specific-offset\n{FILE}: b.01\n{POS}: 4\n{GTID_SET}: {GTIDS}"),
+            f"source.{GTID_SET}",
+            "are two positions",
+            "Remove one",
+        ),
+        (job("scan.startup.mode: specific-offset"), "source.scan.startup.mode", f"needs `{GTID_SET}`", "Give"),
+        (
+            job(f"scan.startup.mode: specific-offset\n{GTID_SET}: {GTIDS.partition(':')[0]}@binlog:1-5"),
+            f"source.{GTID_SET}",
+            "a GTID set",
+            "Correct",
         ),
         (job(f"{GTID_SET}: {GTIDS}"), f"source.{GTID_SET}", "no effect without `scan.startup.mode", "Add that mode"),
         (job(f"scan.startup.mode: initial\n{GTID_SET}: {GTIDS}"), f"source.{GTID_SET}", "no effect", "remove"),
@@ -230,7 +253,7 @@ def test_one_option_in_two_spellings_is_an_error() -> None:
             job("scan.startup.specific-offset.skip-rows: 3"),
             "source.scan.startup.specific-offset.skip-rows",
             "`0`",
-            "ends",
+            "lies between",
         ),
         (job("debezium: {a.b: 1}"), "source.debezium.a.b", "without Debezium", "Remove"),
         (job("jdbc.properties.useSSL: true"), "source.jdbc.properties.useSSL", "no JDBC driver", "Remove"),
