@@ -21,7 +21,7 @@ from shared.model.topic import TopicMaker
 #: A worker sees a new wish within a second, and a takeover lasts a few; later than this, none is there.
 EFFECT_SECONDS = 20.0
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.2
 
 NO_WORKER = "It takes effect when a binlog worker runs: start `python -m workers.binlog`."
 

@@ -35,6 +35,9 @@ EXIT_AGAIN = 75
 
 _ROUND_SECONDS = 0.5
 
+#: While a child is on its way out, for which somebody waits.
+_SHORT_ROUND_SECONDS = 0.1
+
 #: A tenure of this length counts as a success, so that the next failure is tried again at once.
 _LONG_TENURE_SECONDS = 60.0
 
@@ -92,7 +95,8 @@ class Supervisor:
             try:
                 while not self.stop.is_set():
                     self._round(registry, leases, heart)
-                    self.stop.wait(_ROUND_SECONDS)
+                    leaving = any(child.told_at is not None for child in self._children.values())
+                    self.stop.wait(_SHORT_ROUND_SECONDS if leaving else _ROUND_SECONDS)
             finally:
                 self._stop_children(leases)
 

@@ -67,6 +67,8 @@ class Registry:
         with translated(doing, needs):
             producer = Producer(client_config(self._config, enable_idempotence=True, acks="all"))
             failed: list[KafkaError] = []
+            # A client that has no broker yet when it wants its idempotence id asks again half a second later.
+            producer.list_topics(self.topic, _WRITE_SECONDS)
             producer.produce(
                 self.topic, value, key, on_delivery=lambda error, _: failed.append(error) if error else None
             )
