@@ -31,6 +31,7 @@ from shared.job.values import (
     whole,
 )
 from shared.model.startup import StartMode
+from shared.model.tls import TlsMode
 
 _INT_MAX = 2**31 - 1
 _SECRET = re.compile(
@@ -133,6 +134,12 @@ _SOURCE = (
         "30s",
     ),
     *THROTTLE,
+    _supported(
+        "ssl.mode", "tls.mode", one_of(*TlsMode, reason="These are the modes of MySQL's own clients."), "preferred"
+    ),
+    _supported("ssl.ca", "tls.ca"),
+    _supported("ssl.cert", "tls.cert"),
+    _supported("ssl.key", "tls.key"),
     *_accepted("connect.max-retries", read=whole(1, 1_000_000)),
     *_accepted("heartbeat.interval", read=duration(timedelta(0), _DAY)),
     _supported("scan.startup.mode", "startup.mode", one_of(*StartMode, reason=_MODES), "initial"),

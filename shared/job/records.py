@@ -22,6 +22,7 @@ from shared.job.values import ServerIdRange
 from shared.model.schema import TableId
 from shared.model.startup import Startup
 from shared.model.throttle import Limits
+from shared.model.tls import Tls
 
 
 class FieldsInclude(StrEnum):
@@ -64,6 +65,7 @@ class SourceSpec(_Record):
     throttle: Limits = Limits()
     joins_new_tables: bool = True
     startup: Startup = Startup()
+    tls: Tls = Tls()
 
 
 class AliyunSpec(_Record):

@@ -20,6 +20,8 @@ from shared.model.throttle import Address
 
 SERVER_ID_MAX = 2**32 - 1
 
+#: The longest path that the kernel's sockaddr_un takes, without its closing zero.
+_SOCKET_BYTES_MAX = 107
 _HOST_LENGTH_MAX = 253
 
 _UNITS: dict[str, timedelta] = {
@@ -99,12 +101,18 @@ def filled(value: str) -> str:
 
 
 def host(value: str) -> str:
-    """The name or the address of a server.
+    """The name or the address of a server, or the path of its Unix socket.
 
     Raises:
         Unreadable: nothing can be called so.
     """
     name = value.strip()
+    if name.startswith("/"):
+        if len(name.encode()) > _SOCKET_BYTES_MAX or "\0" in name:
+            raise Unreadable(
+                "a host name, an address or the path of a Unix socket", f"A path has {_SOCKET_BYTES_MAX} bytes at most."
+            )
+        return name
     if not name or not _is_host(name):
         raise Unreadable("a host name or an address", "Write it without blanks; between dots stand 1 to 63 characters.")
     return name

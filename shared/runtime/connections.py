@@ -15,6 +15,7 @@ from shared.errors import InvalidJob, SinkRefused, Unavailable
 from shared.job.placeholders import Resolver
 from shared.job.spec import AliyunSpec, FieldsInclude, JobSpec, RowsSpec, parse
 from shared.model.job import Wanted
+from shared.model.tls import Tls, TlsMode
 from shared.model.topic import TopicMaker
 from shared.settings import Settings
 
@@ -29,15 +30,38 @@ def resolve(wanted: Wanted, environment: dict[str, str]) -> JobSpec:
 
 
 def mysql_target(spec: JobSpec) -> MysqlTarget:
-    """The job's server."""
+    """The job's server.
+
+    Raises:
+        InvalidJob: options of TLS that have no effect.
+    """
     source = spec.source
+    _check_tls(source.tls, source.hostname)
     return MysqlTarget(
         source.hostname,
         source.port,
         source.username,
         source.password.get_secret_value(),
         source.connect_timeout.total_seconds(),
+        source.tls,
     )
+
+
+def _check_tls(tls: Tls, host: str) -> None:
+    if host.startswith("/") and tls.mode not in (TlsMode.PREFERRED, TlsMode.DISABLED):
+        raise InvalidJob(
+            f"`ssl.mode: {tls.mode}` has no effect: {host} is a Unix socket, on which nothing is encrypted.",
+            "Remove the line, or give a host name.",
+            "source.ssl.mode",
+        )
+    if tls.ca is not None and not tls.mode.verifies:
+        raise InvalidJob(
+            f"`ssl.ca` has no effect with `ssl.mode: {tls.mode}`, which does not look at the server's certificate.",
+            "Set ssl.mode to verify-ca or verify-identity, or remove the line.",
+            "source.ssl.ca",
+        )
+    if tls.key is not None and tls.cert is None:
+        raise InvalidJob("`ssl.key` needs `ssl.cert`.", "Give the certificate of this key as well.", "source.ssl.key")
 
 
 def sink_config(spec: JobSpec) -> dict[str, str]:

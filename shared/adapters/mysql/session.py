@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -16,11 +15,13 @@ from pymysql.constants import COMMAND, CR, ER
 from pymysql.cursors import Cursor
 
 from shared.adapters.mysql.cost import Cost
+from shared.adapters.mysql.encryption import tls_context
 from shared.adapters.mysql.result import ask, piece, release
 from shared.codec import SnapshotEncoder
 from shared.errors import Bug, HeadraceError, PreflightFailed, SchemaChanged, TableGone, Unavailable
 from shared.model.change import EncodedRow
 from shared.model.throttle import Address
+from shared.model.tls import Tls, TlsMode
 
 #: One row as the text protocol sends it; no converter has touched it.
 RawRow: TypeAlias = tuple[bytes | None, ...]
@@ -33,21 +34,39 @@ _DENIED = frozenset(
 )
 _GONE = frozenset({ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR})
 
+#: Insecure transport is prohibited; and the client's own error.
+_NOT_ENCRYPTED = frozenset({3159, CR.CR_SSL_CONNECTION_ERROR})
+
+#: What Python says of a certificate.
+_NOT_TRUSTED = "CERTIFICATE_VERIFY_FAILED"
+_TLS_HINT = (
+    "Check source.ssl.mode, and that source.ssl.ca is the authority that signed the server's certificate; with verify-identity the "
+    "certificate must name source.hostname."
+)
+
 _AS_KNOWN = "The table is not as the job knows it: scheduler resume JOB --resync copies its tables again."
 
 
 @dataclass(frozen=True, slots=True)
 class MysqlTarget:
-    """Where the server is and who we are there. The password stays out of every repr."""
+    """Where the server is and who we are there; a `host` that begins with a slash is a Unix socket. The password stays out of
+    every repr.
+    """
 
     host: str
     port: int
     user: str
     password: str = field(repr=False)
     connect_timeout_seconds: float = 30.0
+    tls: Tls = field(default_factory=Tls)
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return self.host if self.is_socket else f"{self.host}:{self.port}"
+
+    @property
+    def is_socket(self) -> bool:
+        """True for a Unix socket, on which nothing is encrypted."""
+        return self.host.startswith("/")
 
     def at(self, address: Address) -> MysqlTarget:
         """The same user on another server."""
@@ -61,8 +80,8 @@ _QUERIES = frozenset({COMMAND.COM_QUERY, COMMAND.COM_STMT_EXECUTE})
 class CountedConnection(Connection):
     """PyMySQL's connection, which counts what it costs the server; every connection of ours is one.
 
-    It has one TLS context for all: PyMySQL would read every certificate authority of the machine for each connection (30 ms
-    of CPU) and then verify nothing, as its mode PREFERRED does.
+    They share a TLS context: PyMySQL would read every certificate authority of the machine for each connection (30 ms of CPU), also to
+    verify nothing.
     """
 
     _is_open = False
@@ -74,8 +93,8 @@ class CountedConnection(Connection):
         cost.connections += 1
         cost.opened += 1
 
-    def _create_ssl_ctx(self, sslp: Mapping[str, Any]) -> ssl.SSLContext:  # noqa: ARG002 - PyMySQL's own name
-        return _tls_context()
+    def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
+        return sslp if isinstance(sslp, ssl.SSLContext) else tls_context(Tls())
 
     def _execute_command(self, command: int, sql: str | bytes) -> None:
         self.cost.queries += command in _QUERIES
@@ -93,14 +112,6 @@ class CountedConnection(Connection):
         super()._force_close()  # type: ignore[misc]
 
     __del__ = _force_close
-
-
-@cache
-def _tls_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class Session:
@@ -207,10 +218,13 @@ class Session:
 
 
 def connect_arguments(target: MysqlTarget, purpose: str) -> dict[str, Any]:
-    """PyMySQL's arguments: raw bytes out, no converter, TLS as the server offers it."""
+    """PyMySQL's arguments: raw bytes out, no converter.
+
+    Raises:
+        InvalidJob: a file for TLS cannot be used.
+    """
     return {
-        "host": target.host,
-        "port": target.port,
+        **_address(target),
         "user": target.user,
         "password": target.password,
         "charset": "utf8mb4",
@@ -222,6 +236,17 @@ def connect_arguments(target: MysqlTarget, purpose: str) -> dict[str, Any]:
         "write_timeout": _READ_TIMEOUT_SECONDS,
         "program_name": f"headrace {purpose}",
     }
+
+
+def _address(target: MysqlTarget) -> dict[str, Any]:
+    if target.is_socket:
+        return {"unix_socket": target.host, "ssl_disabled": True}
+    address: dict[str, Any] = {"host": target.host, "port": target.port}
+    if target.tls.mode is TlsMode.DISABLED:
+        return address | {"ssl_disabled": True}
+    if target.tls == Tls():
+        return address  # PyMySQL's own mode: encrypted where the server can
+    return address | {"ssl": tls_context(target.tls)}
 
 
 @contextmanager
@@ -239,6 +264,8 @@ def _translate(error: pymysql.MySQLError, target: MysqlTarget, doing: str) -> He
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     text = str(error.args[1]) if len(error.args) > 1 else type(error).__name__
     message = f"MySQL at {target} failed {doing}: {text} ({code})."
+    if code in _NOT_ENCRYPTED or _NOT_TRUSTED in text:
+        return PreflightFailed(message, _TLS_HINT)
     if code in _DENIED:
         return PreflightFailed(message, "Check source.username and source.password, and the user's GRANTs.")
     if code in _GONE:

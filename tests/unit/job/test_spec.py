@@ -19,6 +19,7 @@ from shared.job.spec import FieldsInclude, JobSpec, RouteMode, ServerIdRange, jo
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
 from shared.model.startup import StartMode, Startup
+from shared.model.tls import Tls, TlsMode
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[2] / "docs" / "examples"
@@ -463,3 +464,15 @@ def test_option_names_are_unique_and_exact_ones_come_first() -> None:
     assert find("sink", "properties.") is None
     assert is_secret("source.password")
     assert not is_secret("source.username")
+
+
+def test_a_server_may_be_a_unix_socket() -> None:
+    assert resolve(job().replace("hostname: db", "hostname: /run/mysqld.sock")).source.hostname == "/run/mysqld.sock"
+    assert refused(job().replace("hostname: db", f"hostname: /{'x' * 107}")).path == "source.hostname"
+
+
+def test_encryption_is_asked_for_in_the_words_of_mysql() -> None:
+    assert resolve(job()).source.tls == Tls()
+    spec = resolve(job("ssl: {mode: VERIFY_CA, ca: /etc/ca.pem}"))
+    assert spec.source.tls == Tls(TlsMode.VERIFY_CA, "/etc/ca.pem")
+    assert refused(job("ssl.mode: strict")).path == "source.ssl.mode"
