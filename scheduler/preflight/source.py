@@ -18,6 +18,7 @@ from scheduler.discovery import (
     read_tables,
 )
 from scheduler.planner import Estimate
+from scheduler.preflight import replicas
 from scheduler.preflight import tables as checks
 from scheduler.preflight.findings import Finding, failed, failure_of, passed
 from scheduler.preflight.server import check_server
@@ -82,6 +83,18 @@ def _inspect(session: Session, spec: JobSpec, source: Source) -> None:
     source.topics, routes = checks.route_tables(spec, selected, facts)
     source.findings.append(routes)
     _inspect_tables(session, spec, source, selected, facts)
+    source.findings += _check_replicas(session, spec, facts, selected)
+
+
+def _check_replicas(session: Session, spec: JobSpec, facts: ServerFacts, tables: Sequence[TableId]) -> list[Finding]:
+    """Whether chunks can be read from the servers that the job names for it."""
+    if not spec.source.snapshot_hosts:
+        return []
+    if not facts.has_gtids:
+        return [replicas.needs_gtids()]
+    executed = progress.executed(session, by_place=False)
+    target = mysql_target(spec)
+    return [replicas.check_replica(target.at(host), host, executed, tables) for host in spec.source.snapshot_hosts]
 
 
 def _check_startup(session: Session, spec: JobSpec, facts: ServerFacts) -> list[Finding]:

@@ -134,6 +134,7 @@ _SOURCE = (
         "30s",
     ),
     *THROTTLE,
+    _supported("snapshot.hostname", "snapshot_hosts", addresses(3306)),
     _supported(
         "ssl.mode", "tls.mode", one_of(*TlsMode, reason="These are the modes of MySQL's own clients."), "preferred"
     ),

@@ -21,7 +21,7 @@ from shared.job.routing import RouteMode, RouteRule, route
 from shared.job.values import ServerIdRange
 from shared.model.schema import TableId
 from shared.model.startup import Startup
-from shared.model.throttle import Limits
+from shared.model.throttle import Address, Limits
 from shared.model.tls import Tls
 
 
@@ -66,6 +66,7 @@ class SourceSpec(_Record):
     joins_new_tables: bool = True
     startup: Startup = Startup()
     tls: Tls = Tls()
+    snapshot_hosts: tuple[Address, ...] = ()
 
 
 class AliyunSpec(_Record):

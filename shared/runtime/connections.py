@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 
 from shared.adapters.alikafka.account import Account, read_endpoint
 from shared.adapters.alikafka.maker import AlikafkaTopics
@@ -45,6 +46,12 @@ def mysql_target(spec: JobSpec) -> MysqlTarget:
         source.connect_timeout.total_seconds(),
         source.tls,
     )
+
+
+def snapshot_target(spec: JobSpec) -> MysqlTarget:
+    """A server that chunks are read from: one of the replicas that the job names for it, else its own server."""
+    target = mysql_target(spec)
+    return target.at(secrets.choice(spec.source.snapshot_hosts)) if spec.source.snapshot_hosts else target
 
 
 def _check_tls(tls: Tls, host: str) -> None:

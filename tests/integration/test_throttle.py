@@ -71,22 +71,34 @@ def test_a_busy_server_is_left_alone_until_the_limit_is_lifted(cluster, mysql_se
     assert after["mysql"]["bytes"] > ROWS * len("word")
 
 
-@pytest.fixture
-def replica(mysql_server, throwaway_mysql, mysql_database):
-    """A replica of the source, up to date; its database of the test is there."""
-    server = throwaway_mysql("--server-id=2", "--skip-replica-start=ON", "--innodb-buffer-pool-size=64M")
-    with root_connection(mysql_server) as connection, connection.cursor() as cursor:
+def begin_replica(source, server, database: str, more: str = "") -> None:
+    """Makes it a replica that receives and applies nothing yet, with what the source has by now taken for executed."""
+    with root_connection(source) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT @@GLOBAL.gtid_executed")
         executed = cursor.fetchone()[0].replace("\n", "")
-    execute(server, f"RESET BINARY LOGS AND GTIDS;\nSET GLOBAL gtid_purged = '{executed}'")
-    execute(server, f"CREATE DATABASE {mysql_database};\nCREATE TABLE {mysql_database}.many (id INT PRIMARY KEY)")
+    execute(server, f"CREATE DATABASE {database};\n{more}")
     execute(server, f"RESET BINARY LOGS AND GTIDS;\nSET GLOBAL gtid_purged = '{executed}'")
     execute(
         server,
-        f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{mysql_server.host}', SOURCE_PORT = {mysql_server.port},"
-        f" SOURCE_USER = '{mysql_server.user}', SOURCE_PASSWORD = '{mysql_server.password}',"
+        f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{source.host}', SOURCE_PORT = {source.port},"
+        f" SOURCE_USER = '{source.user}', SOURCE_PASSWORD = '{source.password}',"
         " SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1;\nSTART REPLICA IO_THREAD",
     )
+
+
+@pytest.fixture
+def follower(mysql_server, throwaway_mysql, mysql_database):
+    """A replica of the source that lacks all that the test does from now on."""
+    server = throwaway_mysql("--server-id=2", "--skip-replica-start=ON")
+    begin_replica(mysql_server, server, mysql_database)
+    return server
+
+
+@pytest.fixture
+def replica(mysql_server, throwaway_mysql, mysql_database):
+    """A replica of the source, up to date by its GTIDs; its database of the test is there."""
+    server = throwaway_mysql("--server-id=2", "--skip-replica-start=ON", "--innodb-buffer-pool-size=64M")
+    begin_replica(mysql_server, server, mysql_database, f"CREATE TABLE {mysql_database}.many (id INT PRIMARY KEY)")
     return server
 
 
@@ -103,6 +115,41 @@ def test_a_snapshot_waits_for_a_replica_that_does_not_follow(cluster, many, repl
     execute(replica, "START REPLICA SQL_THREAD")
     cluster.wait("the snapshot ends", lambda: streaming(cluster, "calm"))
     assert rows_in(cluster, many) == ROWS
+
+
+def rows_read(server) -> int:
+    with root_connection(server) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW GLOBAL STATUS LIKE 'Innodb_rows_read'")
+        return int(cursor.fetchone()[1])
+
+
+def connected(server) -> bool:
+    """True while a reader of ours is there."""
+    with root_connection(server) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COUNT(*) FROM performance_schema.session_connect_attrs WHERE attr_value LIKE 'headrace split%'"
+        )
+        return cursor.fetchone()[0] > 0
+
+
+def test_a_replica_is_copied_from_and_waited_for(cluster, mysql_server, follower, many) -> None:
+    cluster.binlog_worker(), cluster.snapshot_worker()
+    hosts = f"  snapshot.hostname: {follower.host}:{follower.port}"
+    refused = cluster.cli("submit", "-", "--name", "no", stdin=job(many, f"{hosts}, 127.0.0.1:1"))
+    assert refused.returncode in (1, 2, 3)
+    assert "127.0.0.1:1" in refused.stdout + refused.stderr
+    before = rows_read(mysql_server)
+    cluster.submit(job(many, hosts), "spared")
+    cluster.wait("the replica is asked", lambda: connected(follower))
+    execute(mysql_server, f"UPDATE {many} SET word = 'later' WHERE id < 5;\nDELETE FROM {many} WHERE id = 7")
+    assert not cluster.status("spared")["snapshot_done"], "nobody waited for the replica"
+    execute(follower, "START REPLICA SQL_THREAD")
+    cluster.wait("the snapshot ends", lambda: streaming(cluster, "spared"))
+    assert rows_in(cluster, many) == ROWS - 1
+    assert rows_read(follower) > ROWS
+    assert rows_read(mysql_server) - before < ROWS / 2, "the source was read"
+    verified = cluster.cli("verify", "spared")
+    assert verified.returncode == 0, verified.stdout
 
 
 def test_a_rate_is_kept_across_chunks_and_workers(cluster, many) -> None:

@@ -18,6 +18,7 @@ from shared.adapters.kafka.placing import TopicWatch
 from shared.adapters.kafka.reach import count_brokers
 from shared.adapters.kafka.registry import Registry
 from shared.adapters.kafka.sink import UpsertSink
+from shared.adapters.mysql import progress
 from shared.adapters.mysql.session import Session
 from shared.adapters.redis import client as redis_client
 from shared.adapters.redis.mail import WorkerMail
@@ -133,7 +134,9 @@ class Office:
     def _split(self, spec: JobSpec, job: str, desk: RedisDesk, order: SplitTable, report: Callable[[int], None]) -> int:
         found = 0
         cost = metrics.mysql_cost(job, metrics.SPLIT)
-        with Session(connections.mysql_target(spec), f"split {order.table.id}", cost) as session:
+        with Session(connections.snapshot_target(spec), f"split {order.table.id}", cost) as session:
+            if spec.source.snapshot_hosts:
+                self._wait_for_source(spec, order, session, desk)
             for bounds in split_table(session, order):
                 self._heart.beat()
                 desk.ask(bounds)
@@ -141,10 +144,19 @@ class Office:
                 report(found)
         return found
 
+    def _wait_for_source(self, spec: JobSpec, order: SplitTable, replica: Session, desk: RedisDesk) -> None:
+        """A replica that lags may not even have the table. Readers wait for P there, of which a splitter knows nothing."""
+        with Session(connections.mysql_target(spec), f"split {order.table.id}") as source:
+            executed = progress.executed(source, by_place=False)
+        gate = progress.Gate()
+        while not gate.shows(replica, executed, [order.table.id]):
+            self._heart.beat()
+            desk.beat(order.attempt, 0, 0)
+
     def _attempt(
         self, spec: JobSpec, job: str, job_id: str, chunks: tuple[ChunkId, ...], sink: UpsertSink, desk: RedisDesk
     ) -> Outcome:
-        target = connections.mysql_target(spec)
+        target = connections.snapshot_target(spec)
         cost = metrics.mysql_cost(job, metrics.SNAPSHOT)
         reader = ChunkReader(target, self.codec, connections.format_options(spec), f"chunk {named(chunks)}", cost)
         try:

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 from shared.adapters.mysql.ranges import full_name
 from shared.adapters.mysql.session import Session
-from shared.errors import NeedsOperator, TableGone
+from shared.errors import NeedsOperator, TableGone, Unavailable
 from shared.model.places import FILE_BEGIN, all_before, is_place
-from shared.model.position import Coordinates, GtidSet
+from shared.model.position import PLACE_MARK, Coordinates, GtidSet
 from shared.model.schema import TableId
 
 #: How long the server may wait before a reader shows a sign of life; and how long others wait for a lock at most.
@@ -97,6 +97,7 @@ class Gate:
         if not is_place(position):
             return _executed_within(session, position, _WAIT_SECONDS)
         if self._quiet[0] != position:
+            _require_own(session, position)
             self._quiet = position, []
         passed = self._quiet[1]
         for table in tables:
@@ -117,6 +118,16 @@ def shows_columns(session: Session, position: GtidSet, tables: Collection[TableI
     if not is_place(position):
         return _executed_within(session, position, seconds)
     return all(_waited(session, f"SELECT 1 FROM {full_name(table)} LIMIT 0", seconds) for table in tables)
+
+
+def _require_own(session: Session, position: GtidSet) -> None:
+    """A lock on another server says nothing of what this one has in its binlog."""
+    found, (source,) = server_uuid(session), position.runs
+    if not source.startswith(found + PLACE_MARK):
+        raise Unavailable(
+            f"MySQL server {found} answers, and the job's position is a place in the binlog of another one: {source}.",
+            "Without GTIDs a job is bound to one server.",
+        )
 
 
 def _executed_within(session: Session, position: GtidSet, seconds: int) -> bool:
