@@ -121,7 +121,8 @@ def _cluster(access: Access, job: str | None, wishes: CatalogOptions) -> _Cluste
         wanted = jobs.get(job)
     sink = access.sink_options(wanted)
     written = parse(wanted.text, wanted.file).written_properties()
-    tables = {record.topic: record.table for record in stored_tables(access, wanted)}
+    written_table = access.format_options(wanted).written
+    tables = {record.topic: written_table(record.table) for record in stored_tables(access, wanted)}
     return _Cluster(sink, client_properties(sink["bootstrap.servers"], written), tables)
 
 

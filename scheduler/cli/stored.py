@@ -123,7 +123,8 @@ def stored_format(text: str, file: str, resolver: Resolver) -> FormatOptions:
             if option.field in _FORMAT_FIELDS:
                 setting = blocks[block].get(option.name)
                 text_of = resolver.substitute(setting.text, setting.path) if setting else option.default
-                values[option.field] = _read(option, text_of or "", f"{block}.{option.name}")
+                if text_of is not None:
+                    values[option.field] = _read(option, text_of, f"{block}.{option.name}")
     return FormatOptions(**values)
 
 

@@ -58,4 +58,6 @@ def _add(access: Access, wanted: Wanted, found: Tables) -> None:
     spelling = access.format_options(wanted)
     found.clusters[wanted.name] = options
     for record in state.tables.values() if state else ():
-        found.sources.append(Source(wanted.name, record.table, record.topic, spelling, live=record.live))
+        found.sources.append(
+            Source(wanted.name, spelling.written(record.table), record.topic, spelling, live=record.live)
+        )

@@ -64,7 +64,7 @@ def check_tables(session: Session, spec: JobSpec, tables: Sequence[TableId], kno
     source = Source(facts=facts)
     source.topics, routes = checks.route_tables(spec, [*known, *tables], facts)
     source.findings.append(routes)
-    _inspect_tables(session, spec, source, tables, facts)
+    _inspect_tables(session, spec, source, tables, facts, all_tables=False)
     return source
 
 
@@ -82,7 +82,7 @@ def _inspect(session: Session, spec: JobSpec, source: Source) -> None:
         return
     source.topics, routes = checks.route_tables(spec, selected, facts)
     source.findings.append(routes)
-    _inspect_tables(session, spec, source, selected, facts)
+    _inspect_tables(session, spec, source, selected, facts, all_tables=True)
     source.findings += _check_replicas(session, spec, facts, selected)
 
 
@@ -118,7 +118,13 @@ def read_past(session: Session, *, by_place: bool) -> Past:
 
 
 def _inspect_tables(
-    session: Session, spec: JobSpec, source: Source, tables: Sequence[TableId], facts: ServerFacts
+    session: Session,
+    spec: JobSpec,
+    source: Source,
+    tables: Sequence[TableId],
+    facts: ServerFacts,
+    *,
+    all_tables: bool,
 ) -> None:
     """Whether they can be read, and checks of those whose columns we can see."""
     readable, privileges = checks.check_read_privileges(facts, tables)
@@ -132,5 +138,6 @@ def _inspect_tables(
     source.findings.append(checks.check_primary_keys(source.tables))
     source.findings += checks.check_key_prefixes(prefix_keys(session, readable))
     source.findings += checks.check_cascades(facts, readable, cascading_tables(session))
+    source.findings += checks.check_excluded(source.tables, spec.source.excluded, all_tables=all_tables)
     source.findings += checks.check_column_types(source.tables, format_options(spec))
     source.estimates = estimates(session, readable)

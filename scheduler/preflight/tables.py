@@ -22,6 +22,7 @@ from scheduler.preflight.findings import (
 )
 from shared.codec import FormatOptions, check_table
 from shared.errors import InvalidJob, UnsupportedType
+from shared.job.columns import ColumnPatterns
 from shared.job.patterns import TablePatterns
 from shared.job.spec import JobSpec
 from shared.model.schema import Table, TableId
@@ -175,6 +176,24 @@ def check_cascades(facts: ServerFacts, tables: Sequence[TableId], cascading: Seq
         " or leave the tables out with source.tables.exclude."
     )
     return [failed("cascades", message, hint, "source.tables")]
+
+
+def check_excluded(tables: Sequence[Table], excluded: ColumnPatterns | None, *, all_tables: bool) -> list[Finding]:
+    """What is left out is there, and no part of a key. A pattern that means nothing may be a secret that is spelled wrongly; that
+    only all tables of the job can tell.
+    """
+    if excluded is None:
+        return []
+    subject, path = "columns_exclude", "source.columns.exclude"
+    keys = [f"{table.id}.{name}" for table in tables for name in table.primary_key if excluded(table.id, name)]
+    if keys:
+        hint = "The key of a message is the row's primary key: name other columns, or leave the table out."
+        return [failed(subject, f"Columns of a primary key cannot be left out: {listed(keys)}.", hint, path)]
+    if all_tables and (idle := excluded.unmatched(tables)):
+        message = f"No column of the job's tables is meant by: {listed(idle)}."
+        return [failed(subject, message, "Check the spelling: what it should leave out would be copied.", path)]
+    left = sum(excluded(table.id, column.name) for table in tables for column in table.columns)
+    return [passed(subject, f"{_count(left, 'column')} left out.")]
 
 
 def check_column_types(tables: Sequence[Table], options: FormatOptions) -> list[Finding]:

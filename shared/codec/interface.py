@@ -16,7 +16,7 @@ class SnapshotEncoder(Protocol):
     """Encodes the rows of one result set of one table."""
 
     select_expressions: tuple[str, ...]
-    """One SQL expression per column, in table order."""
+    """One SQL expression per column that is written, in table order."""
 
     @property
     def size(self) -> int:

@@ -5,8 +5,14 @@ Law of this file: values only; what they mean stands in docs/types.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from shared.model.schema import Table, TableId
+
+#: Tells whether a column of a table is left out of its messages.
+Excluded: TypeAlias = Callable[[TableId, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +25,8 @@ class FormatOptions:
     `decimal_as_plain_number`: False spells DECIMAL as Java's BigDecimal does. `ignore_null_fields`:
     a value leaves out the columns that are NULL. `binary_encoding`: of BINARY, BLOB and BIT.
     `json_columns`: a JSON column is a string of JSON, or the JSON itself. `set_encoding`: an array
-    of labels, or the labels with commas between them.
+    of labels, or the labels with commas between them. `excluded`: which columns are left out; they
+    are never selected, and stepped over in the binlog.
     """
 
     treat_tinyint1_as_boolean: bool = True
@@ -30,3 +37,12 @@ class FormatOptions:
     binary_encoding: Literal["base64", "hex"] = "base64"
     json_columns: Literal["string", "object"] = "string"
     set_encoding: Literal["array", "string"] = "array"
+    excluded: Excluded | None = None
+
+    def written(self, table: Table) -> Table:
+        """The table with the columns that messages hold; those of the key always."""
+        excluded = self.excluded
+        if excluded is None:
+            return table
+        kept = (c for c in table.columns if c.name in table.primary_key or not excluded(table.id, c.name))
+        return replace(table, columns=tuple(kept))

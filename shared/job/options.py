@@ -19,6 +19,7 @@ from shared.job.values import (
     addresses,
     binlog_file,
     cleanup_policy,
+    columns,
     duration,
     filled,
     flag,
@@ -122,6 +123,7 @@ _SOURCE = (
     _supported("password", "password", text, required=True),
     _supported("tables", "tables", required=True),
     _supported("tables.exclude", "tables_exclude"),
+    _supported("columns.exclude", "excluded", columns),
     # Flink takes a random id from these bounds; the binlog worker leases a free one.
     _supported("server-id", "server_ids", server_ids, "5400-6400"),
     _supported("scan.incremental.snapshot.chunk.size", "chunk_rows", whole(1, 100_000_000), "200000"),

@@ -215,6 +215,12 @@ def _no_match(tables: Sequence[TableId], include: TablePatterns, *, ignore_case:
     return f"None of the {len(tables)} tables that the MySQL user can see matches.", hint
 
 
+def elements_of(text: str) -> list[list[str]]:
+    """The elements of a list of patterns, each as its parts between plain dots."""
+    elements = (tokens for _, tokens in _split_list(_tokens(text)))
+    return ["".join("\0" if t[:2] == ("plain", ".") else t.text for t in tokens).split("\0") for tokens in elements]
+
+
 def _compile(source: str) -> None:
     """Lets `re` judge the pattern. DOTALL: a table name may hold any character, and `\\.*` means every table."""
     re.compile(source, re.DOTALL)

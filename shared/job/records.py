@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from shared.errors import InvalidJob
+from shared.job.columns import ColumnPatterns
 from shared.job.patterns import TablePatterns, select
 from shared.job.routing import RouteMode, RouteRule, route
 from shared.job.values import ServerIdRange
@@ -67,6 +68,7 @@ class SourceSpec(_Record):
     startup: Startup = Startup()
     tls: Tls = Tls()
     snapshot_hosts: tuple[Address, ...] = ()
+    excluded: ColumnPatterns | None = None
 
 
 class AliyunSpec(_Record):
@@ -113,6 +115,7 @@ class RowsSpec(_Record):
     binary_encoding: Literal["base64", "hex"]
     json_columns: Literal["string", "object"]
     set_encoding: Literal["array", "string"]
+    excluded: ColumnPatterns | None = None
 
 
 class PipelineSpec(_Record):
@@ -172,7 +175,8 @@ class JobSpec(_Record):
     def rows(self) -> RowsSpec:
         """How the job's rows become messages."""
         sink = {name: getattr(self.sink, name) for name in RowsSpec.model_fields if name in SinkSpec.model_fields}
-        return RowsSpec(treat_tinyint1_as_boolean=self.source.treat_tinyint1_as_boolean, **sink)
+        source = {name: getattr(self.source, name) for name in RowsSpec.model_fields if name in SourceSpec.model_fields}
+        return RowsSpec(**source, **sink)
 
     @property
     def warnings(self) -> tuple[str, ...]:

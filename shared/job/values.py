@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
+from shared.errors import InvalidJob
+from shared.job.columns import ColumnPatterns
 from shared.model.places import is_place
 from shared.model.position import GtidSet, file_number
 from shared.model.throttle import Address
@@ -217,6 +219,18 @@ def gtid_set(value: str) -> GtidSet:
     if not found or is_place(found):
         raise Unreadable("a GTID set such as `3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77`")
     return found
+
+
+def columns(value: str) -> ColumnPatterns:
+    """Patterns of columns.
+
+    Raises:
+        Unreadable: one is none.
+    """
+    try:
+        return ColumnPatterns.parse(filled(value))
+    except InvalidJob as error:
+        raise Unreadable("patterns such as `shop.user.phone`", f"{error.message} {error.hint}") from None
 
 
 def binlog_file(value: str) -> str:

@@ -180,4 +180,5 @@ def format_options(spec: JobSpec | RowsSpec) -> FormatOptions:
         binary_encoding=rows.binary_encoding,
         json_columns=rows.json_columns,
         set_encoding=rows.set_encoding,
+        excluded=rows.excluded,
     )

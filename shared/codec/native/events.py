@@ -9,7 +9,7 @@ from shared.codec.native._core import RowShape, StreamDecoder
 from shared.codec.native.fields import hidden_field, shape, stored_field
 from shared.codec.options import FormatOptions
 from shared.codec.reference.json_text import VALUE_ERRORS
-from shared.codec.reference.rows import agreed_places, check_table
+from shared.codec.reference.rows import check_table, written_places
 from shared.codec.reference.table_map import parse_table_map
 from shared.model.binlog import (
     Event,
@@ -44,15 +44,16 @@ class TableDecoder:
             UnsupportedEvent: a column has a type whose layout is not known.
         """
         table_map = parse_table_map(body)
-        places = agreed_places(self.table, table_map)
-        columns = dict(zip(places, self.table.columns, strict=True))
+        written = self._options.written(self.table)
+        places = written_places(self.table, written, table_map)
+        columns = dict(zip(places, written.columns, strict=True))
         fields = [
             stored_field(self.table, columns[place], layout, self._options)
             if place in columns
             else hidden_field(layout)
             for place, layout in enumerate(table_map.columns)
         ]
-        return shape(self.table, self._options, fields, places)
+        return shape(written, self._options, fields, places)
 
 
 class EventDecoder:

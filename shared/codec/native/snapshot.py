@@ -47,10 +47,10 @@ class SnapshotEncoder:
 
     def __init__(self, table: Table, options: FormatOptions) -> None:
         check_table(table, options)
-        self._table = table
+        self._table = table = options.written(table)
         fields = [sent_field(table, column, options) for column in table.columns]
         self._decoder = RowDecoder(shape(table, options, fields, range(len(fields))))
-        #: One SQL expression per column, in table order.
+        #: One SQL expression per column that is written, in table order.
         self.select_expressions: tuple[str, ...] = tuple(map(_expression, table.columns))
 
     def check(self, types: Sequence[int]) -> None:

@@ -39,7 +39,9 @@ def check_table(table: Table, options: FormatOptions | None = None) -> None:
     Raises:
         UnsupportedType: a column's type or charset is not known, or the table has no primary key.
     """
-    RowWriter(table, options or FormatOptions())
+    options = options or FormatOptions()
+    table = options.written(table)
+    RowWriter(table, options)
     for column in table.columns:
         layout = expected_layout(column)
         if layout is None:
@@ -63,7 +65,8 @@ class TableDecoder:
     def __init__(self, table: Table, options: FormatOptions) -> None:
         check_table(table, options)
         self.table = table
-        self._writer = RowWriter(table, options)
+        self._written = options.written(table)
+        self._writer = RowWriter(self._written, options)
         self._bound: tuple[bytes, BoundRows] | None = None
 
     def bind(self, body: bytes) -> BoundRows:
@@ -75,7 +78,7 @@ class TableDecoder:
             SchemaChanged: the table in the binlog is not the schema's.
         """
         if self._bound is None or self._bound[0] != body:
-            self._bound = (body, BoundRows(self.table, self._writer, parse_table_map(body)))
+            self._bound = (body, BoundRows(self.table, self._written, self._writer, parse_table_map(body)))
         return self._bound[1]
 
 
@@ -94,20 +97,20 @@ class _Plan(NamedTuple):
 
 
 class BoundRows:
-    """Decodes the rows events that follow one TABLE_MAP.
+    """Decodes the rows events that follow one TABLE_MAP. `written` is the table with the columns that messages hold.
 
     Raises:
         SchemaChanged: the table in the binlog is not the schema's.
     """
 
-    def __init__(self, table: Table, writer: RowWriter, table_map: TableMap) -> None:
-        places = agreed_places(table, table_map)
+    def __init__(self, table: Table, written: Table, writer: RowWriter, table_map: TableMap) -> None:
+        places = written_places(table, written, table_map)
         self.table = table.id
         self._writer = writer
-        self._cells = tuple(_cells(table, table_map, places))
-        #: For each column of the table, its place in the binlog.
+        self._cells = tuple(_cells(written, table_map, places))
+        #: For each column that is written, its place in the binlog.
         self._places = places
-        #: For each column of the table, from the unpacked value to JSON.
+        #: For each of them, from the unpacked value to JSON.
         self._steps: tuple[Writer, ...] = tuple(
             to_json(self._cells[place].convert, write) or bytes
             for place, write in zip(places, writer.writers, strict=True)
@@ -248,6 +251,16 @@ def agreed_places(table: Table, table_map: TableMap) -> tuple[int, ...]:
     places = _matched(table, table_map)
     _agree(table, table_map, places)
     return places
+
+
+def written_places(table: Table, written: Table, table_map: TableMap) -> tuple[int, ...]:
+    """For each column that messages hold, its place in the binlog; all columns must agree.
+
+    Raises:
+        SchemaChanged: as `agreed_places`.
+    """
+    places = dict(zip(table.columns, agreed_places(table, table_map), strict=True))
+    return tuple(places[column] for column in written.columns)
 
 
 def _matched(table: Table, table_map: TableMap) -> tuple[int, ...]:

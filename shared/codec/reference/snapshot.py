@@ -109,7 +109,7 @@ class SnapshotEncoder:
     protocol = "text"
 
     def __init__(self, table: Table, options: FormatOptions) -> None:
-        self._table = table
+        self._table = table = options.written(table)
         self._packets = Packets()
         self._writer = RowWriter(table, options)
         #: None for columns whose text is JSON as it comes.
@@ -120,7 +120,7 @@ class SnapshotEncoder:
         self._width = len(self._steps)
         #: The bytes of the keys and values of all rows so far.
         self.size = 0
-        #: One SQL expression per column, in table order.
+        #: One SQL expression per column that is written, in table order.
         self.select_expressions: tuple[str, ...] = tuple(map(select_expression, table.columns))
 
     def check(self, types: Sequence[int]) -> None:

@@ -67,6 +67,13 @@ def statement(table: Table = ORDER, options: FormatOptions | None = None, **form
     return create_table(name, topic, made, PROPERTIES)
 
 
+def test_columns_that_are_left_out_are_no_columns() -> None:
+    options = FormatOptions(excluded=lambda table, column: (table, column) == (ORDER.id, "product"))
+    names = [field.name for field in topic_of(ORDER, "t", options).values]
+    assert names == [column.name for column in ORDER.columns if column.name != "product"]
+    assert len(names) < len(ORDER.columns)
+
+
 def test_vvr_has_the_form_of_the_reference_document() -> None:
     assert statement(engine=Engine.VVR) == VVR
 

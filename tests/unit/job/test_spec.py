@@ -476,3 +476,11 @@ def test_encryption_is_asked_for_in_the_words_of_mysql() -> None:
     spec = resolve(job("ssl: {mode: VERIFY_CA, ca: /etc/ca.pem}"))
     assert spec.source.tls == Tls(TlsMode.VERIFY_CA, "/etc/ca.pem")
     assert refused(job("ssl.mode: strict")).path == "source.ssl.mode"
+
+
+def test_columns_are_left_out_by_patterns() -> None:
+    excluded = resolve(job(r"columns.exclude: shop.user.phone, shop.\.*.#{secret}"), secret="pin").source.excluded
+    assert excluded is not None
+    assert [excluded(TableId("shop", "order"), name) for name in ("phone", "pin")] == [False, True]
+    assert resolve(job()).source.excluded is None
+    assert refused(job("columns.exclude: user.phone")).path == "source.columns.exclude"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from scheduler.preflight import tables as checks
+from scheduler.preflight.findings import Finding
 from shared.codec import FormatOptions
+from shared.job.columns import ColumnPatterns
 from shared.job.placeholders import Resolver
 from shared.job.spec import JobSpec, parse
 from shared.model.schema import Column, Table, TableId
@@ -156,3 +158,28 @@ def test_a_server_without_gtids_needs_the_lock_that_readers_wait_under() -> None
     (finding,) = checks.check_lock_privileges(granted, [USER, TableId("shop", "t")])
     assert "on shop," in finding.message
     assert checks.check_lock_privileges(GOOD, [USER]) == []
+
+
+def test_columns_that_are_left_out_must_be_there_and_in_no_key() -> None:
+    name = Column("name", "varchar", "varchar(9)", nullable=True, character_set="utf8mb4")
+    user, order = keyed("user", name), keyed("order")
+
+    def found(text: str, *, all_tables: bool = True) -> Finding:
+        (finding,) = checks.check_excluded([user, order], ColumnPatterns.parse(text), all_tables=all_tables)
+        return finding
+
+    assert found(r"order_dw.\.*.name").message == "1 column left out."
+    assert "order_dw.user.id, order_dw.order.id" in found(r"\.*.\.*.id").message
+    idle = found("order_dw.user.name, order_dw.user.nmae")
+    assert idle.is_error
+    assert "order_dw.user.nmae" in idle.message
+    assert found("order_dw.user.nmae", all_tables=False).ok, "another table of the job may have it"
+    assert checks.check_excluded([user], None, all_tables=True) == []
+
+
+def test_a_type_that_is_not_known_may_be_left_out() -> None:
+    odd = keyed("odd", Column("x", "hologram", "hologram", nullable=True))
+    (finding,) = checks.check_column_types([odd], FormatOptions())
+    assert not finding.ok
+    (finding,) = checks.check_column_types([odd], FormatOptions(excluded=lambda _, column: column == "x"))
+    assert finding.ok
