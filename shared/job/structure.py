@@ -94,7 +94,11 @@ class _Builder:
 
     def _check_block(self, name: str) -> None:
         if name == "transform":
-            raise self._error(name, "`transform` is not supported yet", "Remove the block.")
+            raise self._error(
+                name,
+                "`transform` is not supported yet",
+                "Remove the block. To leave out columns: source.columns.exclude.",
+            )
         if name not in OPTIONS:
             hint = _elsewhere("", name) or _meant(name, list(OPTIONS))
             raise self._error(name, f"There is no block `{name}`", hint)
