@@ -26,6 +26,7 @@ from shared.job.values import (
     gtid_set,
     host,
     one_of,
+    pem_file,
     server_ids,
     size,
     text,
@@ -140,9 +141,9 @@ _SOURCE = (
     _supported(
         "ssl.mode", "tls.mode", one_of(*TlsMode, reason="These are the modes of MySQL's own clients."), "preferred"
     ),
-    _supported("ssl.ca", "tls.ca"),
-    _supported("ssl.cert", "tls.cert"),
-    _supported("ssl.key", "tls.key"),
+    _supported("ssl.ca", "tls.ca", pem_file),
+    _supported("ssl.cert", "tls.cert", pem_file),
+    _supported("ssl.key", "tls.key", pem_file),
     *_accepted("connect.max-retries", read=whole(1, 1_000_000)),
     *_accepted("heartbeat.interval", read=duration(timedelta(0), _DAY)),
     _supported("scan.startup.mode", "startup.mode", one_of(*StartMode, reason=_MODES), "initial"),

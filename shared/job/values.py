@@ -221,6 +221,18 @@ def gtid_set(value: str) -> GtidSet:
     return found
 
 
+def pem_file(value: str) -> str:
+    """The path of a PEM file.
+
+    Raises:
+        Unreadable: it is none, such as the file's own text.
+    """
+    found = value.strip()
+    if not found or "\n" in found or "-----BEGIN" in found:
+        raise Unreadable("the path of a PEM file", "Not what is in it: a job file is stored, and must hold no secret.")
+    return found
+
+
 def columns(value: str) -> ColumnPatterns:
     """Patterns of columns.
 

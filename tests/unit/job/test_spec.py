@@ -476,6 +476,8 @@ def test_encryption_is_asked_for_in_the_words_of_mysql() -> None:
     spec = resolve(job("ssl: {mode: VERIFY_CA, ca: /etc/ca.pem}"))
     assert spec.source.tls == Tls(TlsMode.VERIFY_CA, "/etc/ca.pem")
     assert refused(job("ssl.mode: strict")).path == "source.ssl.mode"
+    pasted = refused(job("ssl.key: '-----BEGIN PRIVATE KEY----- MIIE'"))
+    assert (pasted.path, "stored" in pasted.hint) == ("source.ssl.key", True)
 
 
 def test_columns_are_left_out_by_patterns() -> None:
