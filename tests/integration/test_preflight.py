@@ -301,7 +301,6 @@ SETTINGS = [
     ("binlog_row_image", "'MINIMAL'", "binlog_row_image"),
     ("binlog_row_value_options", "'PARTIAL_JSON'", "binlog_row_value_options"),
     ("binlog_expire_logs_seconds", "600", "binlog_retention"),
-    ("gtid_mode", "'ON_PERMISSIVE'", "gtid_mode"),
 ]
 
 
@@ -315,8 +314,12 @@ def test_each_setting_of_the_server_is_told_for_itself(
     for variable, value, subject in SETTINGS:
         desk.sql(f"SET @@global.{variable} = {value}")
         assert only_error(desk.report()).subject == subject
-        restored = "'ON'" if variable == "gtid_mode" else "DEFAULT"
-        desk.sql(f"SET @@global.{variable} = {restored}")
+        desk.sql(f"SET @@global.{variable} = DEFAULT")
+    desk.sql("SET GLOBAL gtid_mode = 'ON_PERMISSIVE'")
+    report = desk.report()
+    assert [finding.subject for finding in report.errors] == ["lock_privileges"]
+    assert [finding.subject for finding in report.warnings] == ["gtid_mode"]
+    desk.sql("SET GLOBAL gtid_mode = 'ON'")
     desk.sql("SET GLOBAL binlog_expire_logs_seconds = 7200")
     report = desk.report()
     assert report.ok
@@ -342,10 +345,11 @@ def test_a_server_that_is_wrong_in_everything_is_told_everything(
         "log_bin",
         "binlog_row_image",
         "binlog_row_value_options",
-        "gtid_mode",
         "replication",
+        "lock_privileges",
     ]
-    assert "log_replica_updates=ON" in report.errors[-1].hint
+    assert "log_replica_updates=ON" in report.errors[-2].hint
+    assert "gtid_mode" in [finding.subject for finding in report.warnings]
 
 
 def test_cascades_that_innodb_does_by_itself_are_refused(

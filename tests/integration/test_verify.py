@@ -183,4 +183,4 @@ def test_right_topics_and_wrong_ones(cluster, mysql_server, kafka_server, redis_
     assert done.returncode == 2
     (table,) = told["tables"]
     assert (table["result"], table["error"]["name"]) == ("failed", "NotFollowing")
-    assert "Job shop is paused, and MySQL has executed 1 transactions" in table["error"]["message"]
+    assert "Job shop is paused, and MySQL has 1 transaction that" in table["error"]["message"]

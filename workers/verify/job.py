@@ -158,8 +158,9 @@ class FollowedJob:
         count = gtids.minus(self._processed()).count()
         if not count:
             return f"some changes of {self._table} are not in its topic yet"
-        what = "bytes of the binlog" if self.by_place else "transactions"
-        return f"MySQL has {count:,} {what} that its topics do not show"
+        what = "byte" if self.by_place else "transaction"
+        of = " of the binlog" if self.by_place else ""
+        return f"MySQL has {count:,} {what}{'s' * (count != 1)}{of} that its topics do not show"
 
     def _processed(self) -> GtidSet:
         return self._state.position.processed if self._state.position else GtidSet({})

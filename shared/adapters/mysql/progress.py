@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 
 from shared.adapters.mysql.ranges import full_name
 from shared.adapters.mysql.session import Session
@@ -100,15 +100,16 @@ class Gate:
             _require_own(session, position)
             self._quiet = position, []
         passed = self._quiet[1]
-        for table in tables:
-            if table in passed:
-                continue
-            if not _waited(session, f"LOCK TABLES {full_name(table)} READ", _WAIT_SECONDS):
-                time.sleep(_WAIT_SECONDS)
-                return False
-            session.query("UNLOCK TABLES")
-            passed.append(table)
-        return True
+        with _patient(session, _WAIT_SECONDS):
+            for table in [table for table in tables if table not in passed]:
+                if not _waited(session, f"LOCK TABLES {full_name(table)} READ"):
+                    break
+                session.query("UNLOCK TABLES")
+                passed.append(table)
+            else:
+                return True
+        time.sleep(_WAIT_SECONDS)
+        return False
 
 
 def shows_columns(session: Session, position: GtidSet, tables: Collection[TableId], seconds: int) -> bool:
@@ -117,7 +118,8 @@ def shows_columns(session: Session, position: GtidSet, tables: Collection[TableI
     """
     if not is_place(position):
         return _executed_within(session, position, seconds)
-    return all(_waited(session, f"SELECT 1 FROM {full_name(table)} LIMIT 0", seconds) for table in tables)
+    with _patient(session, seconds):
+        return all(_waited(session, f"SELECT 1 FROM {full_name(table)} LIMIT 0") for table in tables)
 
 
 def _require_own(session: Session, position: GtidSet) -> None:
@@ -137,15 +139,19 @@ def _executed_within(session: Session, position: GtidSet, seconds: int) -> bool:
     return answer == "0"
 
 
-def _waited(session: Session, sql: str, seconds: int) -> bool:
-    """True when the statement got its locks; a table that is not there has nothing to wait for."""
+@contextmanager
+def _patient(session: Session, seconds: int) -> Iterator[None]:
+    """Within it a statement waits so long for its locks, and afterwards as long as any other."""
     session.query(f"SET SESSION lock_wait_timeout = {seconds}")
-    try:
-        with suppress(TableGone):
-            return session.gets_locks(sql)
-        return True
-    finally:
-        session.query("SET SESSION lock_wait_timeout = DEFAULT")
+    yield
+    session.query("SET SESSION lock_wait_timeout = DEFAULT")
+
+
+def _waited(session: Session, sql: str) -> bool:
+    """True when the statement got its locks; a table that is not there has nothing to wait for."""
+    with suppress(TableGone):
+        return session.gets_locks(sql)
+    return True
 
 
 def _status_command(session: Session) -> str:
