@@ -194,7 +194,7 @@ def connector(host: str, port: int, user: str, password: str) -> Callable[..., "
     """A function that opens connections to one server."""
 
     def connect(**more: Any) -> "Connection[Cursor]":
-        return pymysql.connect(host=host, port=port, user=user, password=password, **more)
+        return pymysql.connect(host=host, port=port, user=user, password=password, ssl_disabled=True, **more)
 
     return connect
 
