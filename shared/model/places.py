@@ -107,7 +107,7 @@ class Placed:
 
         Raises:
             BinlogLost: the binlog goes back.
-            UnsupportedEvent: a transaction does not tell its length.
+            UnsupportedEvent: a transaction does not tell its length, or another one than it has.
         """
         for event in events:
             if isinstance(event, TransactionBegin):
@@ -119,6 +119,8 @@ class Placed:
                 run = self._until(Coordinates(self._file, event.transaction_end))
                 yield event._replace(gtids=run)
                 continue
+            if isinstance(event, TransactionEnd) and event.end_position:
+                self._check(Coordinates(self._file, event.end_position))
             yield event
             if isinstance(event, Rotate | Heartbeat) and event.file != self._file:
                 yield from self._new_file(event)
@@ -127,6 +129,13 @@ class Placed:
         self._file = event.file
         yield TransactionBegin(self._until(Coordinates(event.file, FILE_BEGIN)), timestamp=event.timestamp)
         yield TransactionEnd(timestamp=event.timestamp)
+
+    def _check(self, end: Coordinates) -> None:
+        if numbered(end) != self._at:
+            raise UnsupportedEvent(
+                f"A transaction ends at {end}, and not where it had told.",
+                "Set gtid_mode=ON, and report the server's version.",
+            )
 
     def _until(self, place: Coordinates) -> str:
         source, end = _source(self._source.partition(PLACE_MARK)[0], place.file), numbered(place)

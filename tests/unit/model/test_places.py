@@ -115,6 +115,12 @@ def test_a_transaction_without_a_length_is_not_guessed() -> None:
         names(at(3, 157), TransactionBegin(None, 300))
 
 
+def test_a_transaction_that_ends_elsewhere_than_it_had_told_stops() -> None:
+    events: list[Event] = [begin(300), TransactionEnd(1, 300), begin(500), TransactionEnd(1, 501)]
+    with pytest.raises(UnsupportedEvent, match=r"ends at binlog\.000003:501"):
+        names(at(3, 157), *events)
+
+
 def test_what_is_missing_is_told_as_files_and_offsets() -> None:
     assert named(at(4, 9).minus(at(3, 157))) == f"the bytes from binlog.000003:157 to binlog.000004:9 of server {UUID}"
     assert named(at(4, 9)).startswith("the bytes from binlog.000000:1 to binlog.000004:9")
