@@ -28,6 +28,7 @@ from shared.job.spec import JobSpec
 from shared.model.chunk import ChunkId, KeyRange, named
 from shared.model.job import Wanted, state_topic
 from shared.model.orders import AskChunks, AskReread, AskSplit, Refused, SplitTable
+from shared.model.position import GtidSet
 from shared.model.schema import TableId
 from shared.runtime import connections, logs, metrics
 from shared.runtime.liveness import WORK_SECONDS, Heart
@@ -136,7 +137,9 @@ class Office:
         cost = metrics.mysql_cost(job, metrics.SPLIT)
         with Session(connections.snapshot_target(spec), f"split {order.table.id}", cost) as session:
             if spec.source.snapshot_hosts:
-                self._wait_for_source(spec, order, session, desk)
+                with Session(connections.mysql_target(spec), f"split {order.table.id}", cost) as source:
+                    executed = progress.executed(source, by_place=False)
+                self._wait_for_replica(session, executed, order, desk)
             for bounds in split_table(session, order):
                 self._heart.beat()
                 desk.ask(bounds)
@@ -144,10 +147,8 @@ class Office:
                 report(found)
         return found
 
-    def _wait_for_source(self, spec: JobSpec, order: SplitTable, replica: Session, desk: RedisDesk) -> None:
+    def _wait_for_replica(self, replica: Session, executed: GtidSet, order: SplitTable, desk: RedisDesk) -> None:
         """A replica that lags may not even have the table. Readers wait for P there, of which a splitter knows nothing."""
-        with Session(connections.mysql_target(spec), f"split {order.table.id}") as source:
-            executed = progress.executed(source, by_place=False)
         gate = progress.Gate()
         while not gate.shows(replica, executed, [order.table.id]):
             self._heart.beat()
