@@ -1,6 +1,7 @@
 """Snapshot bytes == binlog bytes == what MySQL itself says, for every type under every option, on real servers."""
 
 import json
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -54,7 +55,9 @@ def size_of_the_matrix(request: pytest.FixtureRequest) -> Iterator[None]:
                 f"\ncodec matrix, MySQL {'.'.join(map(str, version))}: {len(families)} families with"
                 f" {sum(map(len, families))} columns, {counted['settings']} settings of the server, {len(OPTIONS)} sets of"
                 f" options: {counted['cells']} values of {counted['rows']} rows had the same bytes on both paths,"
-                f" {counted['truths']} were compared with MySQL's own text"
+                f" {counted['truths']} were compared with MySQL's own text",
+                file=sys.stderr,  # the standard output of a process of pytest-xdist is shown nowhere
+                flush=True,
             )
 
 

@@ -56,39 +56,45 @@ def test_a_chunk_is_not_read_before_what_its_leader_has_seen_is_visible(cluster,
     cluster.binlog_worker()
     begin(cluster, server, "t")
     with held_commit(server, "UPDATE gap.t SET v = 1 WHERE id = 1") as held:
-        cluster.wait("the change is in Kafka", lambda: fold(read_topic(cluster.bootstrap, "gap.t")), 30)
-        assert value_in(server, "gap.t") == 0, "the gap closed too early to prove anything"
-        worker = cluster.snapshot_worker(1)
-        cluster.wait("the snapshot worker is up", lambda: worker.says("ready."))
-        cluster.wait("the chunk is claimed", lambda: cluster.status("t").get("readers") == 1)
+        worker = a_reader_waits(cluster, server, "t")
         assert held.is_alive(), "the gap closed too early to prove anything"
-    cluster.wait("the snapshot is done", lambda: streaming(cluster, "t"))
-    for isolation in ("read_committed", "read_uncommitted"):
-        messages = read_topic(cluster.bootstrap, "gap.t", isolation)
-        assert fold(messages) == ROWS
-        assert (b'{"id":1}', BEFORE) not in messages, "the reader did not wait"
+    nothing_was_lost(cluster, "t")
     worker.stop()
-    the_same_without_the_guard_loses_the_update(cluster, server)
+    begin(cluster, server, "careless")
+    a_careless_reader_loses_the_update(cluster, server, "careless")
     a_statement_is_not_judged_by_the_columns_that_it_changes(cluster, server)
 
 
-def careless_worker(cluster) -> None:
-    """Starts a snapshot worker that does not wait for what its leader has seen."""
-    command = [sys.executable, "-m", "celery", "-A", "tests.integration.careless", "worker", "-Q", "snapshot", "-E"]
-    cluster.start("snapshot", [*command, "-c", "1", "-n", "careless@localhost"], {})
+def a_reader_waits(cluster, server, name: str):
+    """Within a held commit that the leader has seen: a worker claims the chunk. Returns the worker."""
+    cluster.wait("the change is in Kafka", lambda: fold(read_topic(cluster.bootstrap, f"gap.{name}")), 30)
+    assert value_in(server, f"gap.{name}") == 0, "the gap closed too early to prove anything"
+    worker = cluster.snapshot_worker(1)
+    cluster.wait("the snapshot worker is up", lambda: worker.says("ready."))
+    cluster.wait("the chunk is claimed", lambda: cluster.status(name).get("readers") == 1)
+    return worker
 
 
-def the_same_without_the_guard_loses_the_update(cluster, server) -> None:
+def nothing_was_lost(cluster, name: str) -> None:
+    """Once the commit is through."""
+    cluster.wait("the snapshot is done", lambda: streaming(cluster, name))
+    for isolation in ("read_committed", "read_uncommitted"):
+        messages = read_topic(cluster.bootstrap, f"gap.{name}", isolation)
+        assert fold(messages) == ROWS
+        assert (b'{"id":1}', BEFORE) not in messages, "the reader did not wait"
+
+
+def a_careless_reader_loses_the_update(cluster, server, name: str) -> None:
     """Rule 4 switched off. Were nothing lost here, the test above would prove nothing."""
-    begin(cluster, server, "careless")
-    with held_commit(server, "UPDATE gap.careless SET v = 1 WHERE id = 1") as held:
-        cluster.wait("the change is in Kafka", lambda: fold(read_topic(cluster.bootstrap, "gap.careless")), 30)
-        careless_worker(cluster)
-        cluster.wait("the snapshot is done", lambda: cluster.status("careless")["snapshot_done"], 50)
+    command = [sys.executable, "-m", "celery", "-A", "tests.integration.careless", "worker", "-Q", "snapshot", "-E"]
+    with held_commit(server, f"UPDATE gap.{name} SET v = 1 WHERE id = 1") as held:
+        cluster.wait("the change is in Kafka", lambda: fold(read_topic(cluster.bootstrap, f"gap.{name}")), 30)
+        cluster.start("snapshot", [*command, "-c", "1", "-n", "careless@localhost"], {})
+        cluster.wait("the snapshot is done", lambda: cluster.status(name)["snapshot_done"], 50)
         assert held.is_alive(), "the gap closed too early to prove anything"
-    cluster.wait("the job has caught up", lambda: streaming(cluster, "careless"))
-    assert value_in(server, "gap.careless") == 1
-    assert fold(read_topic(cluster.bootstrap, "gap.careless")) == ROWS | {b'{"id":1}': BEFORE}
+    cluster.wait("the job has caught up", lambda: streaming(cluster, name))
+    assert value_in(server, f"gap.{name}") == 1
+    assert fold(read_topic(cluster.bootstrap, f"gap.{name}")) == ROWS | {b'{"id":1}': BEFORE}
 
 
 def a_statement_is_not_judged_by_the_columns_that_it_changes(cluster, server) -> None:
