@@ -38,8 +38,9 @@ class Observer:
         if self._jobs.is_over(wanted):
             return Picture(wanted, outcome, "", complete(None), Origin.NONE)
         leader, live, notes = self._live(wanted)
-        if live is not None:
+        if live is not None and outcome is None:
             return Picture(wanted, outcome, leader, complete(live), Origin.LIVE, _live_notes(live))
+        # What a leader published last is older than the end of its job, and may lack what it did in its last second.
         stored, note = self._from_topic(wanted, ended=outcome is not None)
         notes += (note,) if note else ()
         origin = Origin.NONE if stored is None else Origin.STORED

@@ -70,6 +70,16 @@ def test_without_a_leader_the_figures_are_those_stored_in_kafka(world: FakeWorld
     assert "live, schema 3" in world.run("status", "orders").stdout
 
 
+def test_a_job_that_has_just_finished_shows_what_it_stored_not_what_its_leader_told_last(world: FakeWorld) -> None:
+    world.lives["orders"] = published(job())
+    done = table_record("user", chunks=2, released=2, split_done=True, rows=90)
+    world.states["orders"] = stored_state(done)
+    world.records.put(Outcome("orders", 1, End.FINISHED))
+    found = status(world)
+    assert (found["state"], found["leader"], found["figures"]) == ("finished", "b1", "stored")
+    assert (found["rows"], found["chunks_done"], found["chunks_total"]) == (90, 2, 2)
+
+
 def test_redis_down_does_not_break_status(world: FakeWorld) -> None:
     world.records.put(job("second"))
     world.redis_error = Unavailable("Redis at r:1 failed asking.", "Check HEADRACE_REDIS_URL.")
