@@ -3,7 +3,15 @@
 Law of this room: it only reads, only catalogs and variables, and judges nothing; `scheduler.preflight` does.
 """
 
-from scheduler.discovery.catalog import cascading_tables, estimates, list_tables, prefix_keys, read_table, read_tables
+from scheduler.discovery.catalog import (
+    cascading_tables,
+    estimates,
+    list_tables,
+    prefix_keys,
+    read_table,
+    read_tables,
+    versioned_tables,
+)
 from scheduler.discovery.facts import ServerFacts, read_facts
 
 __all__ = [
@@ -15,4 +23,5 @@ __all__ = [
     "read_facts",
     "read_table",
     "read_tables",
+    "versioned_tables",
 ]

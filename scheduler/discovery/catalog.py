@@ -26,7 +26,7 @@ _SYSTEM = "('mysql', 'information_schema', 'performance_schema', 'sys')"
 
 _TABLES = f"""
 SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES
-WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN {_SYSTEM}
+WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA NOT IN {_SYSTEM}
 """
 _COLUMNS = """
 SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, COLLATION_NAME,
@@ -83,6 +83,14 @@ def prefix_keys(session: Session, tables: Sequence[TableId]) -> dict[TableId, tu
     return {table: names for table, names in found if names}
 
 
+def versioned_tables(session: Session) -> list[TableId]:
+    """Tables of a MariaDB that keep the former versions of their rows (WITH SYSTEM VERSIONING)."""
+    rows = session.query(
+        "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'SYSTEM VERSIONED'"
+    )
+    return [TableId(_text(row[0]), _text(row[1])) for row in rows]
+
+
 def cascading_tables(session: Session) -> list[TableId]:
     """Tables that a foreign key changes by itself when its parent's rows change (CASCADE or SET NULL)."""
     rows = session.query(
@@ -106,6 +114,8 @@ def estimates(session: Session, tables: Sequence[TableId]) -> dict[TableId, Esti
 
 
 def _fresh_sizes(session: Session, tables: Sequence[TableId]) -> dict[TableId, Estimate]:
+    if session.is_mariadb:  # it keeps no answers
+        return _sizes(session, tables)
     session.query("SET SESSION information_schema_stats_expiry = 0")
     try:
         return _sizes(session, tables)

@@ -25,6 +25,7 @@ _VARIABLES = (
     "gtid_mode",
     "innodb_native_foreign_keys",
     "log_bin",
+    "log_bin_compress",
     "log_replica_updates",
     "log_slave_updates",
     "lower_case_table_names",
@@ -53,6 +54,8 @@ class ServerFacts:
     server_uuid: str
     server_id: int
     log_bin: str
+    log_bin_compress: str
+    """MariaDB's."""
     binlog_format: str
     binlog_row_image: str
     binlog_row_metadata: str
@@ -86,7 +89,7 @@ class ServerFacts:
     @property
     def has_gtids(self) -> bool:
         """True when every transaction has a GTID."""
-        return self.gtid_mode == "ON"
+        return self.is_mariadb or self.gtid_mode == "ON"
 
     @property
     def version_tuple(self) -> tuple[int, ...]:
@@ -113,6 +116,7 @@ def read_facts(session: Session) -> ServerFacts:
         server_uuid=found["server_uuid"],
         server_id=_whole(found["server_id"]),
         log_bin=found["log_bin"],
+        log_bin_compress=found["log_bin_compress"],
         binlog_format=found["binlog_format"],
         binlog_row_image=found["binlog_row_image"],
         binlog_row_metadata=found["binlog_row_metadata"],
@@ -153,12 +157,13 @@ def _retention(found: dict[str, str]) -> int:
     if found["binlog_expire_logs_auto_purge"] == "OFF":
         return 0
     seconds = _whole(found["binlog_expire_logs_seconds"])
-    # MySQL 8.0 still has the older variable; it counts only where the newer one is 0.
-    return seconds or _whole(found["expire_logs_days"]) * _SECONDS_A_DAY
+    # MySQL 8.0 still has the older variable; it counts only where the newer one is 0. MariaDB has parts of days.
+    return seconds or round(float(found["expire_logs_days"] or 0) * _SECONDS_A_DAY)
 
 
 def _is_replica(session: Session, version: str) -> bool | None:
-    rows = _permitted(session, "SHOW REPLICA STATUS" if _says_replica(version) else "SHOW SLAVE STATUS")
+    older = "SHOW ALL SLAVES STATUS" if session.is_mariadb else "SHOW SLAVE STATUS"
+    rows = _permitted(session, "SHOW REPLICA STATUS" if _says_replica(version) else older)
     return None if rows is None else bool(rows)
 
 

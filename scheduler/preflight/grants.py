@@ -26,6 +26,9 @@ from shared.model.schema import TableId
 #: Privileges that reading the binlog, and asking for its end, need on `*.*`.
 REPLICATION_PRIVILEGES = ("REPLICATION SLAVE", "REPLICATION CLIENT")
 
+#: MariaDB's names of them.
+_SAME = {"BINLOG MONITOR": "REPLICATION CLIENT", "REPLICATION REPLICA": "REPLICATION SLAVE"}
+
 _TOKEN = re.compile(r"\s+|`((?:[^`]|``)*)`|'((?:[^']|'')*)'|([*.,()@])|([^\s`'*.,()@]+)")
 _OBJECT_TYPES = frozenset({"TABLE", "FUNCTION", "PROCEDURE", "LIBRARY"})
 
@@ -82,7 +85,7 @@ def parse_grants(lines: Iterable[str]) -> Grants:
         place = next((i for i, token in enumerate(tokens) if token.text.upper() == "ON" and not token.quoted), None)
         if verb not in ("GRANT", "REVOKE") or place is None:
             continue
-        privileges = set(_privileges(tokens[1:place]))
+        privileges = {_SAME.get(name, name) for name in _privileges(tokens[1:place])}
         target = _target(tokens[place + 1 :])
         if target is None:
             continue

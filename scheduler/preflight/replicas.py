@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scheduler.discovery import ServerFacts
 from scheduler.preflight.findings import Finding, failed, failure_of, passed
 from shared.adapters.mysql import progress
 from shared.adapters.mysql.ranges import full_name
@@ -19,8 +20,12 @@ from shared.model.throttle import Address
 _SUBJECT, _PATH = "snapshot_replicas", "source.snapshot.hostname"
 
 
-def needs_gtids() -> Finding:
-    """Of a source without GTIDs: a place in its binlog means nothing on a replica."""
+def needs_gtids(facts: ServerFacts) -> Finding:
+    """Of a source without GTIDs, or with MariaDB's: a place in its binlog means nothing on a replica."""
+    if facts.is_mariadb:
+        return failed(
+            _SUBJECT, "`snapshot.hostname` is for MySQL; with MariaDB it is not built.", "Remove the line.", _PATH
+        )
     return failed(
         _SUBJECT,
         "`snapshot.hostname` needs a server with GTIDs: a replica tells only by them how far it has got.",

@@ -24,9 +24,7 @@ VERSION_MIN = (8, 0)
 
 
 def check_server(facts: ServerFacts, server_ids: spec.ServerIdRange, limits: Limits) -> list[Finding]:
-    """All checks of the server; of a MariaDB, only that it is one."""
-    if facts.is_mariadb:
-        return [version(facts)]
+    """All checks of a MySQL server; those of a MariaDB stand in `mariadb`."""
     return [*(check(facts) for check in _CHECKS), server_id(facts, server_ids), *throttle(facts, limits)]
 
 
@@ -41,9 +39,6 @@ def throttle(facts: ServerFacts, limits: Limits) -> list[Finding]:
 
 def version(facts: ServerFacts) -> Finding:
     """MySQL 8.0 or later."""
-    if facts.is_mariadb:
-        message = f"The server is MariaDB ({facts.version}), which is not supported yet."
-        return failed("version", message, "Its GTIDs are others than MySQL's. Read from a MySQL server.")
     if facts.version_tuple < VERSION_MIN:
         message = f"MySQL {facts.version} is older than 8.0, the oldest series that headrace knows."
         return warned("version", message, "Upgrade MySQL.")
@@ -127,7 +122,8 @@ def replication(facts: ServerFacts) -> Finding:
 def binlog_retention(facts: ServerFacts) -> Finding:
     """Binlogs are kept for longer than a job may have to stand still."""
     seconds = facts.binlog_expire_logs_seconds
-    hint = f"Run: SET PERSIST binlog_expire_logs_seconds = {7 * RETENTION_SECONDS_SAFE};"
+    how = "SET GLOBAL" if facts.is_mariadb else "SET PERSIST"
+    hint = f"Run: {how} binlog_expire_logs_seconds = {7 * RETENTION_SECONDS_SAFE};"
     if seconds == 0:
         return passed("binlog_retention", "Binlogs are never removed by age.")
     if seconds < RETENTION_SECONDS_MIN:

@@ -16,11 +16,13 @@ from scheduler.discovery import (
     prefix_keys,
     read_facts,
     read_tables,
+    versioned_tables,
 )
 from scheduler.planner import Estimate
 from scheduler.preflight import replicas
 from scheduler.preflight import tables as checks
 from scheduler.preflight.findings import Finding, failed, failure_of, passed
+from scheduler.preflight.mariadb import check_mariadb
 from scheduler.preflight.server import check_server
 from scheduler.preflight.startup import Past, check_startup
 from shared.adapters.mysql import progress
@@ -70,9 +72,8 @@ def check_tables(session: Session, spec: JobSpec, tables: Sequence[TableId], kno
 
 def _inspect(session: Session, spec: JobSpec, source: Source) -> None:
     source.facts = facts = read_facts(session)
-    source.findings += check_server(facts, spec.source.server_ids, spec.source.throttle)
-    if facts.is_mariadb:
-        return  # its catalog and its grants differ; more findings would only confuse
+    check = check_mariadb if facts.is_mariadb else check_server
+    source.findings += check(facts, spec.source.server_ids, spec.source.throttle)
     source.findings += _check_startup(session, spec, facts)
     source.findings.append(checks.check_replication_privileges(facts))
     visible = list_tables(session)
@@ -90,8 +91,8 @@ def _check_replicas(session: Session, spec: JobSpec, facts: ServerFacts, tables:
     """Whether chunks can be read from the servers that the job names for it."""
     if not spec.source.snapshot_hosts:
         return []
-    if not facts.has_gtids:
-        return [replicas.needs_gtids()]
+    if facts.is_mariadb or not facts.has_gtids:
+        return [replicas.needs_gtids(facts)]
     executed = progress.executed(session, by_place=False)
     target = mysql_target(spec)
     return [replicas.check_replica(target.at(host), host, executed, tables) for host in spec.source.snapshot_hosts]
@@ -137,6 +138,7 @@ def _inspect_tables(
     source.tables = list(found.values())
     source.findings.append(checks.check_primary_keys(source.tables))
     source.findings += checks.check_key_prefixes(prefix_keys(session, readable))
+    source.findings += checks.check_versioned(readable, versioned_tables(session) if facts.is_mariadb else [])
     source.findings += checks.check_cascades(facts, readable, cascading_tables(session))
     source.findings += checks.check_excluded(source.tables, spec.source.excluded, all_tables=all_tables)
     source.findings += checks.check_column_types(source.tables, format_options(spec))

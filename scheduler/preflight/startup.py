@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from scheduler.preflight.findings import Finding, failure_of, passed
 from shared.errors import InvalidJob
+from shared.model.domains import is_domains, with_elders
 from shared.model.places import FILE_BEGIN, is_place, named
 from shared.model.position import GtidSet
 from shared.model.startup import StartMode, Startup
@@ -79,7 +80,14 @@ def first_position(startup: Startup, past: Past, found: GtidSet | None = None) -
         return past.purged
     if found is not None:
         return found
-    return past.executed if startup.gtid_set is None else startup.gtid_set
+    if startup.gtid_set is None:
+        return past.executed
+    return _whole(startup.gtid_set, past)
+
+
+def _whole(wanted: GtidSet, past: Past) -> GtidSet:
+    """Who writes a position of a MariaDB names the last GTID of each domain alone."""
+    return with_elders(wanted, past.executed) if is_domains(wanted) else wanted
 
 
 def _require_set(wanted: GtidSet, past: Past) -> None:
@@ -89,10 +97,12 @@ def _require_set(wanted: GtidSet, past: Past) -> None:
             f"Give a place in its binlog instead, {_FILE} and {_POS}, as SHOW BINARY LOG STATUS tells it.",
             f"source.{_SET}",
         )
+    wanted = _whole(wanted, past)
     if ahead := wanted.minus(past.executed):
         raise InvalidJob(
             f"`{_SET}` holds {named(ahead)}, which the server has not executed.",
-            "Name what was processed of this server's history: a part of SELECT @@GLOBAL.gtid_executed.",
+            "Name what was processed of this server's history: a part of SELECT @@GLOBAL.gtid_executed (of a MariaDB, "
+            "@@GLOBAL.gtid_binlog_pos or an earlier one).",
             f"source.{_SET}",
         )
     if gone := past.purged.minus(wanted):

@@ -178,6 +178,16 @@ def check_cascades(facts: ServerFacts, tables: Sequence[TableId], cascading: Seq
     return [failed("cascades", message, hint, "source.tables")]
 
 
+def check_versioned(tables: Sequence[TableId], versioned: Sequence[TableId]) -> list[Finding]:
+    """No table keeps former versions of its rows: the binlog has them as rows with the key of the present one."""
+    kept = sorted(set(tables).intersection(versioned))
+    if not kept:
+        return []
+    message = f"{listed([str(table) for table in kept])} keep former versions of their rows (WITH SYSTEM VERSIONING)."
+    hint = "Their former rows would overwrite the present ones in the topic: leave the tables out with source.tables.exclude."
+    return [failed("versioned", message, hint, "source.tables")]
+
+
 def check_excluded(tables: Sequence[Table], excluded: ColumnPatterns | None, *, all_tables: bool) -> list[Finding]:
     """What is left out is there, and no part of a key. A pattern that means nothing may be a secret that is spelled wrongly; that
     only all tables of the job can tell.

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
 from shared.errors import InvalidJob
 from shared.job.columns import ColumnPatterns
+from shared.model import domains
 from shared.model.places import is_place
 from shared.model.position import GtidSet, file_number
 from shared.model.throttle import Address
@@ -207,17 +209,17 @@ def server_ids(value: str) -> ServerIdRange:
 
 
 def gtid_set(value: str) -> GtidSet:
-    """A set of GTIDs in MySQL's spelling, with at least one of them.
+    """A set of GTIDs in MySQL's spelling, or MariaDB's list of them, with at least one.
 
     Raises:
         Unreadable: the text is none.
     """
-    try:
-        found = GtidSet.parse(value)
-    except ValueError:
-        found = GtidSet({})
+    found = GtidSet({})
+    for read in (domains.parse, GtidSet.parse):
+        with suppress(ValueError):
+            found = found or read(value)
     if not found or is_place(found):
-        raise Unreadable("a GTID set such as `3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77`")
+        raise Unreadable("a GTID set such as `3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77`, or of a MariaDB `0-1-77`")
     return found
 
 

@@ -42,6 +42,11 @@ class TransactionBegin(NamedTuple):
     commit_microseconds: int = 0
     transaction_end: int = 0
 
+    @property
+    def committed_microseconds(self) -> int:
+        """When it was committed, in microseconds since 1970, by the seconds of its header where the server says no more."""
+        return self.commit_microseconds or self.timestamp * 1_000_000
+
 
 class RowChanges(NamedTuple):
     """Upserts and tombstones of one table, in the binlog's order; never empty.

@@ -1,4 +1,5 @@
-"""How far a MySQL server has got: GTID sets, and coordinates (file and offset) in one server's binlog. `places` makes sets of those.
+"""How far a MySQL server has got: GTID sets, and coordinates (file and offset) in one server's binlog. `places` makes sets of those, and
+`domains` of MariaDB's GTIDs.
 
 The GTID algebra is our own because mysql-replication's set refuses tagged GTIDs (MySQL 8.4 and later).
 Text form: `uuid:1-5:7,uuid:tag:1-3`, as MySQL prints @@gtid_executed; blanks and line breaks are ignored.
@@ -19,7 +20,9 @@ PLACE_MARK = "@"
 _BASENAME = re.compile(r"[^\s:,@]{1,512}")
 _TAG = re.compile(r"[a-z_][a-z0-9_]{0,31}")
 _INTERVAL = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
-_SOURCE = re.compile(rf"{_UUID.pattern}(?::{_TAG.pattern})?")
+#: A MariaDB's domain and server (see `domains`).
+_DOMAIN = re.compile(r"[0-9]{1,10}-[0-9]{1,10}")
+_SOURCE = re.compile(rf"{_UUID.pattern}(?::{_TAG.pattern})?|{_DOMAIN.pattern}")
 _LARGEST_NUMBER = 2**63 - 1
 _LONGEST_FILE_NUMBER = 19
 _LONGEST_RUN = 2 * len(str(_LARGEST_NUMBER)) + 1

@@ -345,7 +345,7 @@ def throwaway_mysql(pytestconfig: pytest.Config) -> Iterator[Callable[..., Mysql
     """Give a function that starts another MySQL, with the mysqld options it is called with.
 
     For what the session's server cannot be: without GTIDs, with semi-sync, another time zone. It
-    takes about 8 s; it is killed, with its data, after the test. `kind` is a MySQL of another series.
+    takes about 8 s; it is killed, with its data, after the test. `kind` is a MySQL of another series, or a MariaDB.
     """
     installs = default_install(os.environ)
     started: list[MysqlServer] = []
@@ -354,7 +354,7 @@ def throwaway_mysql(pytestconfig: pytest.Config) -> Iterator[Callable[..., Mysql
         folder = folder_of(pytestconfig).path / f"throwaway-{secrets.token_hex(4)}"
         (port,) = free_ports(1)
         try:
-            install = install_mysql80 if kind is Mysql80Server else install_mysql
+            install = dict(_OWN.values()).get(kind, install_mysql)
             server = kind(install(installs), folder, port, (*kind.memory(_POOL_MB, _REDO_MB), *options))
             server.start()
         except StackError as error:

@@ -1,6 +1,6 @@
 """`make torture MINUTES=30`: real servers under random faults; exit code 1 when a topic is not its table.
 
-python -m tests.torture [--minutes M] [--faults N] [--seed S] [--without-gtids] [--out FILE]
+python -m tests.torture [--minutes M] [--faults N] [--seed S] [--source SOURCE] [--out FILE]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.plugins import fix_servers  # noqa: F401 - makes the local stack importable
 from tests.torture.campaign import run
-from tests.torture.place import own_place
+from tests.torture.place import SOURCES, own_place
 from tests.torture.report import report
 
 
@@ -26,13 +26,13 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--faults", type=int, default=0, help="goes on past the minutes until so many have hit")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
-    parser.add_argument("--without-gtids", action="store_true", help="on a MySQL that has none")
+    parser.add_argument("--source", choices=SOURCES, default="mysql", help="what the rows come from")
     parser.add_argument("--out", type=Path, help="also writes the report into this file")
     arguments = parser.parse_args()
-    with own_place(gtids=not arguments.without_gtids) as place:
+    with own_place(arguments.source) as place:
         story = run(place, arguments.seed, arguments.minutes, arguments.faults)
     asked = f"--minutes {arguments.minutes:g} --faults {arguments.faults} --seed {arguments.seed}"
-    asked += " --without-gtids" * arguments.without_gtids
+    asked += f" --source {arguments.source}"
     command = f"python -m tests.torture {asked}"
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
     text = report(story, command, machine)

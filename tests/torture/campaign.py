@@ -110,7 +110,7 @@ def run(place: Place, seed: int, minutes: float, least_faults: int) -> Story:
     with root_connection(place.mysql) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {place.database}")
     with root_connection(place.mysql, place.database) as connection, connection.cursor() as cursor:
-        fill(cursor, seed)
+        fill(cursor, seed, "utf8mb4_unicode_ci" if place.is_mariadb else "utf8mb4_0900_ai_ci")
     writers = Writers(lambda: root_connection_for_writing(place), seed)
     ends = time.monotonic() + minutes * 60
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 import redis
 from headrace_local.kafka import KafkaServer
 from headrace_local.layout import Layout, Ports, default_install, locked
+from headrace_local.mariadb import MariadbServer, install_mariadb
 from headrace_local.mysql import MysqlServer
 from headrace_local.ports import free_ports
 from headrace_local.server import kill_leftovers
@@ -50,6 +51,7 @@ class Place:
     proxies: dict[str, Proxy]
     database: str
     direct_redis: redis.Redis
+    is_mariadb: bool = False
     binlog_workers: list[Process] = field(default_factory=list)
     snapshot_workers: list[Process] = field(default_factory=list)
 
@@ -88,10 +90,13 @@ def _refill(workers: list[Process], start: Callable[[], Process]) -> None:
 
 _WITHOUT_GTIDS = ("--gtid-mode=OFF", "--enforce-gtid-consistency=OFF")
 
+#: What the source may be.
+SOURCES = ("mysql", "without-gtids", "mariadb")
+
 
 @contextmanager
-def own_place(*, gtids: bool = True) -> Iterator[Place]:
-    """A stack with empty data, on ports of its own; nothing is left of it."""
+def own_place(source: str = "mysql") -> Iterator[Place]:
+    """A stack with empty data, on ports of its own; nothing is left of it. `source` is one of SOURCES."""
     with locked(FOLDER.with_name("torture-lock")):
         kill_leftovers(FOLDER)
         shutil.rmtree(FOLDER, ignore_errors=True)
@@ -104,14 +109,18 @@ def own_place(*, gtids: bool = True) -> Iterator[Place]:
         programs = install(layout.install)
         stack = Stack(layout, programs)
         proxies = {name: Proxy(target) for name, target in (("mysql", mysql), ("kafka", kafka), ("redis", port))}
-        options = (*MysqlServer.memory(_POOL_MB, _REDO_MB), "--sync-binlog=1", *(() if gtids else _WITHOUT_GTIDS))
-        stack.mysql = MysqlServer(programs.mysql, FOLDER / "mysql", mysql, options)
+        kind, program = MysqlServer, programs.mysql
+        if source == "mariadb":
+            kind, program = MariadbServer, install_mariadb(layout.install)
+        more = _WITHOUT_GTIDS if source == "without-gtids" else ()
+        options = (*kind.memory(_POOL_MB, _REDO_MB), "--sync-binlog=1", *more)
+        stack.mysql = kind(program, FOLDER / "mysql", mysql, options)
         stack.kafka = ProxiedKafka(programs.kafka, FOLDER / "kafka", kafka, controller)
         stack.kafka.advertised_port = proxies["kafka"].port
         place: Place | None = None
         try:
             stack.up()
-            if not gtids:
+            if source == "without-gtids":
                 with root_connection(stack.mysql) as connection:
                     connection.cursor().execute(f"GRANT LOCK TABLES ON *.* TO '{stack.mysql.user}'@'%'")
             place = Place(
@@ -120,6 +129,7 @@ def own_place(*, gtids: bool = True) -> Iterator[Place]:
                 proxies,
                 "torture",
                 redis.Redis(port=port, socket_timeout=2),
+                is_mariadb=source == "mariadb",
             )
             yield place
         finally:

@@ -169,11 +169,11 @@ def _note(chance: random.Random) -> str | None:
     return chance.choice((None, "", 'quote " and \\', "größe 表", f"n{chance.getrandbits(24)}"))
 
 
-def fill(cursor: Cursor, seed: int) -> None:
-    """Creates the tables, two thirds full."""
+def fill(cursor: Cursor, seed: int, ci: str) -> None:
+    """Creates the tables, two thirds full; `ci` is a collation without case."""
     chance = random.Random(seed)
     for table in TABLES:
-        cursor.execute(table.create)
+        cursor.execute(table.create(ci))
         numbers = [n for n in range(table.rows) if chance.random() < 0.67]
         rows = [(*table.spell(n, chance), n, _note(chance)) for n in numbers]
         marks = ", ".join(["%s"] * (len(table.columns) + 2))

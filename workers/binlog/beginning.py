@@ -14,8 +14,9 @@ from shared import clock
 from shared.adapters.mysql import progress
 from shared.adapters.mysql.session import Session
 from shared.adapters.mysql.stream import BinlogStream
-from shared.errors import InvalidJob, NeedsOperator
+from shared.errors import InvalidJob
 from shared.model.binlog import Heartbeat, Rotate, TransactionBegin, TransactionEnd
+from shared.model.domains import filled, is_domains
 from shared.model.places import FILE_BEGIN, all_before, is_place
 from shared.model.position import Coordinates, GtidSet, file_number
 from shared.model.startup import Startup
@@ -68,6 +69,7 @@ class Finder:
             found = self._before(startup.timestamp_millis * 1000)
         else:
             return None
+        found = filled(found) if is_domains(found) else found  # its numbers have gaps, and a position has none
         LOG.info("beginning_found", gtid=str(found), seconds=round(clock.monotonic_seconds() - began, 3))
         return found
 
@@ -96,25 +98,19 @@ class Finder:
             return self._before_file(files[0])
         found = self._before_file(files[behind - 1])
         for begin, _ in self._transactions(files[behind - 1]):
-            if _committed(begin) >= microseconds:
+            if _at_latest(begin) >= microseconds:
                 break
             found = found.union(GtidSet.parse(begin.gtids or ""))
         return found
 
     def _first_commit(self, file: str) -> float:
         """When the first transaction of the file, or behind it, was committed, in microseconds since 1970."""
-        return next((float(_committed(begin)) for begin, _ in self._transactions(file)), float("inf"))
+        return next((float(_at_latest(begin)) for begin, _ in self._transactions(file)), float("inf"))
 
     def _before_file(self, file: str) -> GtidSet:
         if is_place(self._past.executed):
             return all_before(self._server_uuid, Coordinates(file, FILE_BEGIN))
-        for row in self._session.named(f"SHOW BINLOG EVENTS IN '{file}' LIMIT 3"):
-            if row["event_type"] == "Previous_gtids":
-                return GtidSet.parse(row["info"])
-        raise NeedsOperator(
-            f"Binlog file {file} does not tell which GTIDs came before it.",
-            "It was written before the server had GTIDs. Give a later place, or scan.startup.mode: initial.",
-        )
+        return progress.before_file(self._session, file)
 
     def _transactions(self, file: str) -> Iterator[tuple[TransactionBegin, Coordinates]]:
         """The transactions from the file's beginning to the present end of the binlog, each with its end."""
@@ -142,6 +138,6 @@ class Finder:
             self._alive()
 
 
-def _committed(begin: TransactionBegin) -> int:
-    """Microseconds since 1970; old servers tell seconds."""
-    return begin.commit_microseconds or begin.timestamp * 1_000_000
+def _at_latest(begin: TransactionBegin) -> int:
+    """When it was committed at the latest, in microseconds since 1970: old servers, and MariaDB, tell seconds."""
+    return begin.commit_microseconds or (begin.timestamp + 1) * 1_000_000 - 1

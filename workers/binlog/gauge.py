@@ -38,7 +38,9 @@ def replica_channels(session: Session) -> list[dict[str, str]]:
 
 
 def _replica_command(session: Session) -> str:
-    """SHOW REPLICA STATUS came with MySQL 8.0.22; MariaDB has both."""
+    """SHOW REPLICA STATUS came with MySQL 8.0.22; a MariaDB may have several sources, each with a connection of its own."""
+    if session.is_mariadb:
+        return "SHOW ALL SLAVES STATUS"
     parts = session.version.split("-")[0].split(".")
     return "SHOW REPLICA STATUS" if tuple(map(int, parts[:3])) >= (8, 0, 22) else "SHOW SLAVE STATUS"
 

@@ -170,7 +170,7 @@ class Leader:
         if not self.ledger.replaying:
             require_new(gtids, self.ledger.processed, self.reached)
         self.ledger.begin(gtids)
-        self.commit_microseconds = event.commit_microseconds
+        self.commit_microseconds = event.committed_microseconds
 
     def _end(self, event: TransactionEnd) -> None:
         self.ledger.end()

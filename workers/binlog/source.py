@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
@@ -10,7 +9,7 @@ from scheduler.discovery.catalog import read_table
 from shared.adapters.mysql import progress
 from shared.adapters.mysql.ranges import select_places, table_name
 from shared.adapters.mysql.session import Session
-from shared.errors import TableGone, Unavailable
+from shared.errors import PreflightFailed, TableGone, Unavailable
 from shared.machines.ledger import HeldRange
 from shared.model.change import ChunkKey
 from shared.model.places import all_before
@@ -69,8 +68,7 @@ class MysqlSource:
             Unavailable: something takes too long to commit.
         """
         if not self.by_place:
-            owned = _without_threads(self._session.scalar("SELECT @@GLOBAL.gtid_owned"))
-            self.wait_for(owned, (), OPENING_WAIT_SECONDS)
+            self.wait_for(progress.owned(self._session), (), OPENING_WAIT_SECONDS)
         return self.executed()
 
     def ignores_case(self) -> bool:
@@ -83,7 +81,7 @@ class MysqlSource:
             nothing = GtidSet({})  # a place is in one binlog, to which nobody brings what it lacks
             return History(self.server_uuid(), self.executed(), self._purged(), nothing, nothing)
         # Owned first: what leaves it meanwhile is in the answer to the next question.
-        owned = _without_threads(self._session.scalar("SELECT @@GLOBAL.gtid_owned"))
+        owned = progress.owned(self._session)
         coming = self._coming()
         return History(self.server_uuid(), self.executed(), self._purged(), owned, coming)
 
@@ -93,10 +91,14 @@ class MysqlSource:
     def _coming(self) -> GtidSet | None:
         """What a replica has received; None when it may still receive anything."""
         received = GtidSet({})
-        for channel in replica_channels(self._session):
+        try:
+            channels = replica_channels(self._session)
+        except PreflightFailed:
+            return None  # on a MariaDB this takes a privilege (SLAVE MONITOR) that nothing else needs
+        for channel in channels:
             if (channel.get("replica_io_running") or channel.get("slave_io_running")) != "No":
                 return None
-            received = received.union(GtidSet.parse(channel.get("retrieved_gtid_set", "")))
+            received = received.union(progress.received(self._session, channel))
         return received
 
     def binlog_end(self) -> Coordinates:
@@ -151,8 +153,3 @@ class MysqlSource:
         rest = sizes.get(reached.file, reached.offset) - reached.offset
         between = [file for file in sizes if Coordinates(file, 0).reaches(reached) and file != end.file]
         return max(0, rest) + sum(sizes[file] for file in between) + end.offset
-
-
-def _without_threads(owned: str) -> GtidSet:
-    """The set of `uuid:23#7:24#8`, in which the ids of the threads follow that own each transaction."""
-    return GtidSet.parse(re.sub(r"#\d+", "", owned))

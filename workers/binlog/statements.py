@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from shared.model.schema import TableId
 
-#: Quoted text (group 1) stays as it is. Comments go, but what stands in `/*!50003 … */` is run and is no comment.
+#: Quoted text (group 1) stays as it is. Comments go, but what stands in `/*!50003 … */`, or MariaDB's `/*M! … */`, is run and is none.
 _COMMENT = re.compile(
     r"(`(?:[^`]|``)*`|'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\"\"|\\.)*\")"
-    r"|/\*!\d*|\*/|/\*.*?\*/|(?:--(?=\s|\Z)|#)[^\n]*",
+    r"|/\*M?!\d*|\*/|/\*.*?\*/|(?:--(?=\s|\Z)|#)[^\n]*",
     re.DOTALL,
 )
 _VERB = re.compile(r"\W*(\w+)")
@@ -41,7 +41,10 @@ _MAKES = {
 }
 _DROPS = re.compile(r"\W*DROP\s+(?:TABLE|TABLES|DATABASE|SCHEMA)\b", re.IGNORECASE)
 _TAKES_PARTITIONS = re.compile(r"\b(?:TRUNCATE|DROP)\s+PARTITION\b", re.IGNORECASE)
-_SWAPS_ROWS = re.compile(r"\b(?:EXCHANGE|DISCARD|IMPORT)\s+(?:PARTITION|TABLESPACE)\b", re.IGNORECASE)
+_SWAPS_ROWS = re.compile(
+    r"\b(?:(?:EXCHANGE|DISCARD|IMPORT)\s+(?:PARTITION|TABLESPACE)|CONVERT\s+(?:PARTITION|TABLE))\b", re.IGNORECASE
+)
+_REPLACES = re.compile(r"\W*CREATE\s+OR\s+REPLACE\s+TABLE\b", re.IGNORECASE)
 _ROWS_CHANGE = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "LOAD", "CALL", "DO"})
 _NEVER_TABLES = frozenset({"GRANT", "REVOKE", "SET", "ANALYZE", "FLUSH", "OPTIMIZE", "REPAIR"})
 _NOT_A_TABLE = re.compile(
@@ -100,6 +103,8 @@ def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdi
         return Verdict(emptied=named, dropped=named, void=_surely(text, default_database, named))
     if verb in ("DROP", "RENAME"):
         return Verdict(why=f"{verb} reached {named[0]}", again=named, made=made)
+    if _REPLACES.match(text):  # MariaDB's
+        return Verdict(why=f"CREATE OR REPLACE reached {named[0]}", again=named, made=made)
     if verb in _ROWS_CHANGE:
         return Verdict(stop=f"{verb} on {named[0]} was logged as a statement, not as rows")
     return _judge_alter(text, named, made) if verb == "ALTER" else Verdict(recheck=named, made=made)

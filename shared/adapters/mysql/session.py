@@ -161,7 +161,12 @@ class Session:
     @property
     def version(self) -> str:
         """The server's version as its greeting told it, without a query."""
-        return str(self._connection.get_server_info())  # type: ignore[no-untyped-call]
+        return _version(self._connection)
+
+    @property
+    def is_mariadb(self) -> bool:
+        """True when a MariaDB answers."""
+        return is_mariadb(self._connection)
 
     def scalar(self, sql: str) -> str:
         """The only cell of a query, as text; the empty text for NULL or no row."""
@@ -215,6 +220,15 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def is_mariadb(connection: Connection[Any]) -> bool:
+    """True when a MariaDB is at the other end, by its greeting."""
+    return "mariadb" in _version(connection).lower()
+
+
+def _version(connection: Connection[Any]) -> str:
+    return str(connection.get_server_info())  # type: ignore[no-untyped-call]
 
 
 def connect_arguments(target: MysqlTarget, purpose: str) -> dict[str, Any]:

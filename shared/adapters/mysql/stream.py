@@ -18,11 +18,13 @@ from pymysqlreplication import BinLogStreamReader
 
 from shared.adapters.mysql.cost import Cost
 from shared.adapters.mysql.dump import COM_BINLOG_DUMP_GTID, dump_gtid_packet
+from shared.adapters.mysql.progress import name_sql
 from shared.adapters.mysql.result import piece
-from shared.adapters.mysql.session import CountedConnection, MysqlTarget, connect_arguments, translated
+from shared.adapters.mysql.session import CountedConnection, MysqlTarget, connect_arguments, is_mariadb, translated
 from shared.codec import EventDecoder
 from shared.errors import BinlogLost, HeadraceError, Superseded, Unavailable
 from shared.model.binlog import Event
+from shared.model.domains import Domained, last_of_domains
 from shared.model.places import FILE_BEGIN, Placed, is_place, next_file, place_of
 from shared.model.position import Coordinates, GtidSet
 
@@ -74,7 +76,7 @@ class BinlogStream:
         wake: called by the reading thread when something has arrived.
         cost: where to count what the connection costs; None to count for nobody.
         server_uuid: the server that must answer, as behind one address there may be several; empty for any.
-        keep_names: behind a place, transactions keep their GTIDs; else they are named by their places.
+        keep_names: transactions keep their GTIDs; else behind a place they are named by their places, and a MariaDB's by runs.
 
     Raises (constructor and `events`): Superseded when another connection took our id; BinlogLost when the server has
     purged what we need; Unavailable when the connection breaks.
@@ -95,7 +97,6 @@ class BinlogStream:
     ) -> None:
         self._target = target
         self._decoder = decoder
-        self._placed = Placed(start) if is_place(start) and not keep_names else None
         self._wake = wake
         self._cost = cost or Cost()
         self._pieces: deque[bytes] = deque()
@@ -105,6 +106,7 @@ class BinlogStream:
         self._closed = False
         with translated(target, "opening the binlog"):
             self._connection = _open(target, start, server_id, replica_uuid, self._cost, server_uuid)
+        self._namer = None if keep_names else _namer(start, of_mariadb=is_mariadb(self._connection))
         self._thread = threading.Thread(target=self._read, name="binlog", daemon=True)
         self._thread.start()
 
@@ -119,7 +121,7 @@ class BinlogStream:
             self._raise_end()
             if self._error is not None and not self._pieces:
                 raise self._error
-        return events if self._placed is None else list(self._placed.name(events))
+        return events if self._namer is None else list(self._namer.name(events))
 
     def _raise_end(self) -> None:
         if self._decoder.refusal is not None:
@@ -177,6 +179,9 @@ def _open(target: MysqlTarget, start: GtidSet, server_id: int, replica_uuid: str
         connection.start, connection.replica_id = start, server_id
         if server_uuid:
             _require_server(connection, server_uuid, target)
+        if is_mariadb(connection) and not is_place(start):
+            # The library reads these behind our back: it asks a MariaDB in other words.
+            reader.is_mariadb, reader.auto_position = True, last_of_domains(start)
         return connection
 
     reader = _Reader(
@@ -190,6 +195,12 @@ def _open(target: MysqlTarget, start: GtidSet, server_id: int, replica_uuid: str
         enable_logging=False,  # it would log the connection's password
     )
     return reader.open()
+
+
+def _namer(start: GtidSet, *, of_mariadb: bool) -> Placed | Domained | None:
+    if is_place(start):
+        return Placed(start)
+    return Domained(start) if of_mariadb else None
 
 
 def _where(start: GtidSet) -> dict[str, Any]:
@@ -206,7 +217,7 @@ def _where(start: GtidSet) -> dict[str, Any]:
 
 def _require_server(connection: _DumpConnection, wanted: str, target: MysqlTarget) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT @@server_uuid")
+        cursor.execute(name_sql(of_mariadb=is_mariadb(connection)))
         (found,) = cursor.fetchone() or ("",)
     if found != wanted:
         connection._force_close()

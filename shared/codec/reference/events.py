@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import zstandard
 
-from shared.codec.reference.gtid import plain_gtid, tagged_gtid
+from shared.codec.reference import kinds
+from shared.codec.reference.gtid import domain_gtid, plain_gtid, tagged_gtid
 from shared.codec.reference.json_text import VALUE_ERRORS
 from shared.codec.reference.payload import inner_events
 from shared.codec.reference.query import Phrase, parse_query, phrase_of
@@ -47,41 +48,6 @@ _BINLOG_VERSION = 4
 _NO_TABLE = 0xFFFFFF
 _GTID_HINT = "Start the job again from a checkpoint; if it stays, report it with the server's version."
 
-_QUERY, _ROTATE, _FORMAT, _XID, _EXECUTE_LOAD_QUERY = 2, 4, 15, 16, 18
-_TABLE_MAP, _INCIDENT, _HEARTBEAT, _WRITE, _UPDATE, _DELETE = 19, 26, 27, 30, 31, 32
-#: Rows events of the first version, which MariaDB writes: without room for data of partitions. This much lower in number.
-_WRITE_V1, _UPDATE_V1, _DELETE_V1, _V1_LOWER = 23, 24, 25, 7
-_GTID, _ANONYMOUS_GTID, _XA_PREPARE, _PARTIAL_UPDATE = 33, 34, 38, 39
-_PAYLOAD, _HEARTBEAT_2, _TAGGED_GTID = 40, 41, 42
-
-#: Events that say nothing that we need.
-PASSED_OVER = {
-    3: "STOP",
-    5: "INTVAR",
-    9: "APPEND_BLOCK",
-    11: "DELETE_FILE",
-    13: "RAND",
-    14: "USER_VAR",
-    17: "BEGIN_LOAD_QUERY",
-    28: "IGNORABLE",
-    29: "ROWS_QUERY",
-    35: "PREVIOUS_GTIDS",
-    36: "TRANSACTION_CONTEXT",
-    37: "VIEW_CHANGE",
-}
-
-#: Events that we know and refuse: name and hint.
-REFUSED = {
-    **dict.fromkeys(
-        (20, 21, 22),
-        ("a rows event of an old version", "Upgrade the source to MySQL 5.7 or later."),
-    ),
-    _INCIDENT: (
-        "INCIDENT: the source lost events",
-        "The binlog has a gap: copy all tables again with a new job.",
-    ),
-}
-
 
 class _Header(NamedTuple):
     timestamp: int
@@ -89,6 +55,7 @@ class _Header(NamedTuple):
     flags: int
     end_position: int
     size: int = 0
+    server_id: int = 0
 
 
 class Events:
@@ -107,26 +74,27 @@ class Events:
         self._begun = False
         self._changed = False
         self._handlers: dict[int, Callable[[_Header, bytes], Iterator[Event]]] = {
-            _QUERY: self._query,
-            _EXECUTE_LOAD_QUERY: self._query,
-            _ROTATE: self._rotate,
-            _FORMAT: self._format,
-            _XID: self._commit,
-            _TABLE_MAP: self._table_map,
-            _WRITE: self._rows,
-            _UPDATE: self._rows,
-            _DELETE: self._rows,
-            _WRITE_V1: self._rows_v1,
-            _UPDATE_V1: self._rows_v1,
-            _DELETE_V1: self._rows_v1,
-            _PARTIAL_UPDATE: self._partial_update,
-            _HEARTBEAT: self._heartbeat,
-            _HEARTBEAT_2: self._heartbeat_2,
-            _GTID: self._gtid,
-            _ANONYMOUS_GTID: self._gtid,
-            _TAGGED_GTID: self._gtid,
-            _XA_PREPARE: self._xa_prepare,
-            _PAYLOAD: self._payload,
+            kinds.QUERY: self._query,
+            kinds.EXECUTE_LOAD_QUERY: self._query,
+            kinds.ROTATE: self._rotate,
+            kinds.FORMAT: self._format,
+            kinds.XID: self._commit,
+            kinds.TABLE_MAP: self._table_map,
+            kinds.WRITE: self._rows,
+            kinds.UPDATE: self._rows,
+            kinds.DELETE: self._rows,
+            kinds.WRITE_V1: self._rows_v1,
+            kinds.UPDATE_V1: self._rows_v1,
+            kinds.DELETE_V1: self._rows_v1,
+            kinds.PARTIAL_UPDATE: self._partial_update,
+            kinds.HEARTBEAT: self._heartbeat,
+            kinds.HEARTBEAT_2: self._heartbeat_2,
+            kinds.GTID: self._gtid,
+            kinds.ANONYMOUS_GTID: self._gtid,
+            kinds.TAGGED_GTID: self._gtid,
+            kinds.DOMAIN_GTID: self._domain_gtid,
+            kinds.XA_PREPARE: self._xa_prepare,
+            kinds.PAYLOAD: self._payload,
         }
 
     def decode(self, packet: bytes) -> Iterator[Event]:
@@ -163,11 +131,12 @@ class Events:
             int.from_bytes(packet[17:19], "little"),
             self._position,
             len(packet),
+            int.from_bytes(packet[5:9], "little"),
         )
 
     def _body(self, header: _Header, packet: bytes) -> bytes:
         """What stands between header and checksum; the checksum is verified."""
-        if header.kind == _FORMAT:
+        if header.kind == kinds.FORMAT:
             # The algorithm's byte stands before the checksum, which is always there.
             algorithm = packet[-1 - _CHECKSUM_BYTES]
             self._checksummed = algorithm == _CRC32
@@ -176,7 +145,7 @@ class Events:
         if self._checksummed is None:
             # Made-up events before the first FORMAT_DESCRIPTION may or may not have one: it proves
             # itself.
-            if header.kind not in (_ROTATE, _HEARTBEAT, _HEARTBEAT_2):
+            if header.kind not in (kinds.ROTATE, kinds.HEARTBEAT, kinds.HEARTBEAT_2):
                 raise ValueError("the binlog does not start with a FORMAT_DESCRIPTION")
             return packet[_HEADER_BYTES : -_CHECKSUM_BYTES if _verified(packet) else None]
         if not self._checksummed:
@@ -193,10 +162,10 @@ class Events:
         handler = self._handlers.get(header.kind)
         if handler is not None:
             return handler(header, body)
-        if header.kind in PASSED_OVER:
+        if header.kind in kinds.PASSED_OVER:
             return iter(())
-        if header.kind in REFUSED:
-            what, hint = REFUSED[header.kind]
+        if header.kind in kinds.REFUSED:
+            what, hint = kinds.REFUSED[header.kind]
             raise UnsupportedEvent(f"The binlog holds {what} (before offset {header.end_position}).", hint)
         if header.flags & _IGNORABLE:
             return iter(())
@@ -239,12 +208,17 @@ class Events:
     # --- transactions
 
     def _gtid(self, header: _Header, body: bytes) -> Iterator[Event]:
-        facts = tagged_gtid(body) if header.kind == _TAGGED_GTID else plain_gtid(body)
-        gtid = None if header.kind == _ANONYMOUS_GTID else facts.gtid
+        facts = tagged_gtid(body) if header.kind == kinds.TAGGED_GTID else plain_gtid(body)
+        gtid = None if header.kind == kinds.ANONYMOUS_GTID else facts.gtid
         begin = header.end_position - header.size
         if facts.length and begin < 0:
             raise ValueError("an event ends before it could begin")
         yield self._begin(header, gtid, facts.commit_microseconds, facts.length and begin + facts.length)
+
+    def _domain_gtid(self, header: _Header, body: bytes) -> Iterator[Event]:
+        facts, standalone = domain_gtid(body, header.server_id)
+        yield self._begin(header, facts.gtid, 0, 0)
+        self._begun = not standalone
 
     def _begin(self, header: _Header, gtid: str | None, microseconds: int, end: int) -> TransactionBegin:
         if self._changed:
@@ -265,7 +239,7 @@ class Events:
         return TransactionEnd(header.timestamp, header.end_position)
 
     def _query(self, header: _Header, body: bytes) -> Iterator[Event]:
-        database, sql = parse_query(body, is_load=header.kind == _EXECUTE_LOAD_QUERY)
+        database, sql = parse_query(body, is_load=header.kind == kinds.EXECUTE_LOAD_QUERY)
         phrase = phrase_of(sql)
         if not self._in_transaction and phrase is not Phrase.COMMIT:
             yield self._begin(header, None, 0, 0)
@@ -316,7 +290,7 @@ class Events:
                 int.from_bytes(packet[17:19], "little"),
                 header.end_position,
             )
-            if inner.kind in (_PAYLOAD, _FORMAT, _ROTATE):
+            if inner.kind in (kinds.PAYLOAD, kinds.FORMAT, kinds.ROTATE):
                 raise ValueError("a compressed transaction holds what it cannot hold")
             yield from self._dispatch(inner, packet[_HEADER_BYTES:])
 
@@ -343,7 +317,7 @@ class Events:
     def _rows_v1(self, header: _Header, body: bytes) -> Iterator[Event]:
         bound = self._bound(header, body)
         if bound is not None:
-            yield from self._changes(header, bound, header.kind + _V1_LOWER, body, 8)
+            yield from self._changes(header, bound, header.kind + kinds.V1_LOWER, body, 8)
 
     def _changes(
         self, header: _Header, bound: BoundRows | Unread, kind: int, body: bytes, place: int

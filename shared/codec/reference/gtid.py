@@ -1,9 +1,10 @@
-"""GTID events of both layouts: who committed, and when.
+"""GTID events of all layouts: who committed, and when.
 
 Law of this file: bytes in, names out. The plain layout is fixed (MySQL's source,
 `libs/mysql/binlog/event/control_events.h`); tagged GTIDs (8.4 and later) use
 `mysql::serialization`: numbers of varying length whose trailing one-bits count the bytes that
-follow, and fields that name themselves. Used by `events`.
+follow, and fields that name themselves. MariaDB's are domain, server and number (its source, `Gtid_log_event` in
+sql/log_event.cc). Used by `events`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ _COMMIT_TIME_BYTES = 7
 _COMMIT_TIME_MASK = (1 << 55) - 1
 _TWO_TIMES = 1 << 55
 
+#: Of MariaDB's: number, domain, flags, and room for what the flags announce.
+_DOMAIN_GTID_BYTES = 19
+_DOMAIN_AT, _FLAGS_AT = 8, 12
+_STANDALONE = 1
+
 _FORMAT_VERSION = 1
 _FIELD_UUID, _FIELD_NUMBER, _FIELD_TAG, _FIELD_COMMIT_TIME, _FIELD_LENGTH = 1, 2, 3, 6, 8
 _FIELDS_OF_NUMBERS = frozenset((0, 2, 4, 5, 6, 7, 8, 9, 10, 11))
@@ -29,7 +35,7 @@ _SIGNED_FIELDS = frozenset((2, 4, 5))
 
 
 class GtidFacts(NamedTuple):
-    """A transaction's GTID (the source is `uuid` or `uuid:tag`), its commit on this server, and its length.
+    """A transaction's GTID (the source is `uuid`, `uuid:tag` or `domain-server`), its commit on this server, and its length.
 
     The commit is in microseconds since 1970, the length in bytes of the binlog, this event's own included; 0 where it is not told.
     """
@@ -68,6 +74,20 @@ def plain_gtid(body: bytes) -> GtidFacts:
     length_at = _COMMIT_TIME_AT + _COMMIT_TIME_BYTES * (2 if time & _TWO_TIMES else 1)
     length = packed_number(body, length_at)[0] if length_at < len(body) else 0
     return GtidFacts(uuid, number, time & _COMMIT_TIME_MASK, length)
+
+
+def domain_gtid(body: bytes, server_id: int) -> tuple[GtidFacts, bool]:
+    """MariaDB's GTID_EVENT behind the common header, which tells the server; and whether it stands before one statement that
+    commits by itself. Before anything else it is also the BEGIN.
+
+    Raises:
+        ValueError: the event is cut short.
+    """
+    if len(body) < _DOMAIN_GTID_BYTES:
+        raise ValueError("a GTID event is cut short")
+    domain = int.from_bytes(body[_DOMAIN_AT : _DOMAIN_AT + 4], "little")
+    number = int.from_bytes(body[:_DOMAIN_AT], "little", signed=True)
+    return GtidFacts(f"{domain}-{server_id}", number, 0, 0), bool(body[_FLAGS_AT] & _STANDALONE)
 
 
 def tagged_gtid(body: bytes) -> GtidFacts:

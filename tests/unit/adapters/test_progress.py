@@ -9,6 +9,7 @@ import pytest
 from shared.adapters.mysql import progress
 from shared.adapters.mysql.stream import _where
 from shared.errors import NeedsOperator, TableGone, Unavailable
+from shared.model.domains import parse
 from shared.model.places import all_before
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
@@ -29,6 +30,7 @@ class Server:
     gone: set[str] = field(default_factory=set)
     said: list[str] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
+    is_mariadb: bool = False
 
     def scalar(self, sql: str) -> str:
         self.said.append(sql)
@@ -105,6 +107,58 @@ def test_what_the_catalog_shows_is_waited_for_without_a_lock_that_others_feel(se
     server.said = []
     assert progress.shows_columns(server, GTIDS, [T], 2)  # type: ignore[arg-type]
     assert server.said == [f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{GTIDS}', 2)"]
+
+
+class Mariadb(Server):
+    """Its binlog has `state` and ends at 900; each of its snapshots is at the next of `places`."""
+
+    def __init__(self, *places: int, state: str = "0-1-100,1-1-7") -> None:
+        super().__init__(is_mariadb=True)
+        self.places, self.state = list(places), state
+
+    def scalar(self, sql: str) -> str:
+        self.said.append(sql)
+        return self.state
+
+    def named(self, sql: str) -> list[dict[str, str]]:
+        self.said.append(sql)
+        if sql == "SHOW MASTER STATUS":
+            return [{"file": "binlog.000002", "position": "900"}]
+        at = self.places.pop(0)
+        return [
+            {"variable_name": "Binlog_snapshot_file", "value": "binlog.000002"},
+            {"variable_name": "Binlog_snapshot_position", "value": str(at)},
+        ]
+
+
+def test_a_mariadb_shows_a_position_once_a_snapshot_holds_all_that_its_binlog_had(
+    server: Server,  # for its clock
+) -> None:
+    mariadb = Mariadb(880, 899, 900, 950)
+    assert progress.Gate().shows(mariadb, parse("0-1-90"), [T])  # type: ignore[arg-type]
+    assert mariadb.places == [950]
+    assert mariadb.said[:2] == ["SELECT @@GLOBAL.gtid_binlog_state", "SHOW MASTER STATUS"]
+    assert mariadb.said.count("START TRANSACTION WITH CONSISTENT SNAPSHOT") == mariadb.said.count("COMMIT") == 3
+    assert not any("LOCK" in sql for sql in mariadb.said)
+
+
+def test_a_mariadb_that_lacks_a_position_or_commits_late_is_asked_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = iter(range(100))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(ticks))
+    for position in ("0-1-101", "2-1-1", "0-2-1"):
+        mariadb = Mariadb()
+        assert not progress.Gate().shows(mariadb, parse(position), [T])  # type: ignore[arg-type]
+        assert "SHOW MASTER STATUS" not in mariadb.said
+    assert not progress.Gate().shows(Mariadb(*[899] * 9), parse("0-1-90"), [T])  # type: ignore[arg-type]
+
+
+def test_a_mariadb_s_catalog_is_waited_for_by_names_of_tables(server: Server) -> None:
+    mariadb = Mariadb()
+    assert progress.shows_columns(mariadb, parse("0-1-90"), [T], 2)  # type: ignore[arg-type]
+    assert "SELECT 1 FROM `d`.`t` LIMIT 0" in mariadb.said
+    assert progress.owned(mariadb) == GtidSet({})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,11 @@ def gtid(kind: int = GTID, length: int = 0, original: bool = False, end: int = 5
     return event(kind, body + told * bool(length), end=end)
 
 
+def domain_gtid(number: int = 5, domain: int = 3, flags: int = 0) -> bytes:
+    """MariaDB's, of server 1; it is also the BEGIN unless the flags say that one statement follows."""
+    return event(162, struct.pack("<qIB", number, domain, flags) + bytes(6))
+
+
 def query(sql: str, database: str = "shop") -> bytes:
     name = database.encode()
     body = struct.pack("<IIBHH", 1, 0, len(name), 0, 3) + b"abc" + name + b"\0" + sql.encode()

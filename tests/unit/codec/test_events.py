@@ -4,7 +4,7 @@ import pytest
 import zstandard
 
 from shared.codec import FormatOptions, check_table
-from shared.codec.reference.events import PASSED_OVER
+from shared.codec.reference.kinds import PASSED_OVER
 from shared.errors import SchemaChanged, UnsupportedEvent, UnsupportedType
 from shared.model.binlog import (
     Heartbeat,
@@ -28,6 +28,7 @@ from tests.unit.codec.packets import (
     Fed,
     UnderTest,
     decoder,
+    domain_gtid,
     event,
     format_description,
     framed,
@@ -115,6 +116,49 @@ def test_a_transaction_that_begins_before_its_file_is_damaged() -> None:
     assert decoder(TABLE).feed(gtid(34, 200, end=88))[0]
     with pytest.raises(UnsupportedEvent, match="cannot be decoded"):
         decoder(TABLE).feed(gtid(34, 200, end=20))
+
+
+def test_a_mariadb_names_a_transaction_by_domain_server_and_number_and_says_no_begin() -> None:
+    made = decoder(TABLE)
+    assert made.feed(domain_gtid()) == [TransactionBegin("3-1:5", 500, 1_700_000_000)]
+    made.feed(table_map())
+    assert len(made.feed(rows(WRITE, image(1, "Tom")))) == 1
+    assert made.feed(query("SAVEPOINT `a`")) == []
+    assert made.feed(event(XID, bytes(8))) == [TransactionEnd(1_700_000_000, 500)]
+    made.feed(domain_gtid(6))
+    made.feed(table_map())
+    assert len(made.feed(rows(WRITE, image(2, "Ann")))) == 1
+    assert made.feed(query("COMMIT")) == [TransactionEnd(1_700_000_000, 500)]
+
+
+def test_what_stands_alone_on_a_mariadb_commits_by_itself_and_nothing_else() -> None:
+    made = decoder(TABLE)
+    assert made.feed(domain_gtid(flags=1)) == [TransactionBegin("3-1:5", 500, 1_700_000_000)]
+    assert [type(one) for one in made.feed(query("ALTER TABLE user ADD x int"))] == [Statement, TransactionEnd]
+    made.feed(domain_gtid(6))
+    assert [type(one) for one in made.feed(query("INSERT INTO user VALUES (1)"))] == [Statement]
+    for damaged in (domain_gtid(0), domain_gtid(-1), event(162, bytes(18))):
+        with pytest.raises(UnsupportedEvent, match="cannot be decoded"):
+            decoder(TABLE).feed(damaged)
+
+
+@pytest.mark.parametrize("kind", range(165, 172))
+def test_compressed_events_of_a_mariadb_stop_and_say_how_to_mend_it(kind: int) -> None:
+    with pytest.raises(UnsupportedEvent, match="compressed event") as stopped:
+        decoder(TABLE).feed(event(kind, bytes(20)))
+    assert "log_bin_compress=OFF" in stopped.value.hint
+
+
+def test_transactions_of_a_mariadb_that_come_together_are_named_together() -> None:
+    made = decoder(TABLE)
+    end = framed(event(XID, bytes(8)))
+    numbers = ((5, 3), (6, 3), (9, 3), (2, 0))
+    data = b"".join(framed(domain_gtid(number, domain)) + end for number, domain in numbers)
+    found = [event for event in made.decoder.feed(data, merge=True) if isinstance(event, TransactionBegin)]
+    assert sorted(",".join(event.gtids or "" for event in found).split(",")) in (
+        ["0-1:2", "3-1:5", "3-1:6", "3-1:9"],
+        ["0-1:2", "3-1:5-6:9"],
+    )
 
 
 def test_a_rollback_of_logged_rows_stops() -> None:

@@ -13,6 +13,7 @@ GOOD = ServerFacts(
     server_uuid="5a93e9a9-e6a9-11f1-9dec-02fc00000001",
     server_id=1,
     log_bin="ON",
+    log_bin_compress="",
     binlog_format="ROW",
     binlog_row_image="FULL",
     binlog_row_metadata="MINIMAL",

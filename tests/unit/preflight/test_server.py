@@ -65,8 +65,6 @@ def test_a_good_server_passes_every_check() -> None:
         ({"binlog_expire_logs_seconds": 3599}, "binlog_retention", "3599 s", "binlog_expire_logs_seconds = 604800"),
         ({"server_id": 28602}, "server_id", "the id of the server itself", "without it"),
         ({"replica_ids": (7, 28601, 28604)}, "server_id", "28601, 28604", "without them"),
-        ({"version": "10.11.6-MariaDB-1"}, "version", "not supported yet", "MySQL server"),
-        ({"version": "11.4.2", "version_comment": "mariadb.org binary"}, "version", "MariaDB", "MySQL server"),
     ],
 )
 def test_one_wrong_setting_is_one_error(bent: dict[str, Any], subject: str, told: str, hint: str) -> None:
@@ -119,11 +117,6 @@ def test_a_server_without_gtids_is_a_warning_that_says_what_it_costs(mode: str, 
 )
 def test_what_is_all_right_is_not_mentioned(bent: dict[str, Any]) -> None:
     assert wrong(**bent) == []
-
-
-def test_of_a_mariadb_nothing_else_is_said() -> None:
-    mariadb = server(version="10.11.6-MariaDB", gtid_mode="", log_bin="OFF")
-    assert [finding.subject for finding in check_server(mariadb, IDS, Limits())] == ["version"]
 
 
 def test_every_setting_is_told_at_once() -> None:

@@ -234,9 +234,25 @@ def test_partitions_that_go_take_rows_away(sql: str) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
+        "CREATE OR REPLACE TABLE user (id INT PRIMARY KEY)",
+        "create or replace table `order_dw`.`user` LIKE other",
+        "CREATE /*M!100000 OR REPLACE */ TABLE user (id INT PRIMARY KEY)",
+    ],
+)
+def test_a_table_that_is_replaced_is_copied_again(sql: str) -> None:
+    found = verdict(sql)
+    assert (found.again, found.made) == ((USER,), (TableId("order_dw", "user"),))
+    assert "CREATE OR REPLACE reached" in found.why
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
         "ALTER TABLE other EXCHANGE PARTITION p0 WITH TABLE user",
         "ALTER TABLE user DISCARD TABLESPACE",
         "ALTER TABLE user IMPORT TABLESPACE",
+        "ALTER TABLE other CONVERT TABLE user TO PARTITION p0 VALUES LESS THAN (9)",
+        "ALTER TABLE user CONVERT PARTITION p0 TO TABLE other",
     ],
 )
 def test_a_table_whose_partitions_or_tablespaces_come_with_rows_is_copied_again(sql: str) -> None:

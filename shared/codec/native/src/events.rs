@@ -34,6 +34,7 @@ const HEARTBEAT: u8 = 27;
 const PARTIAL_UPDATE: u8 = 39;
 const PAYLOAD: u8 = 40;
 const HEARTBEAT_2: u8 = 41;
+const DOMAIN_GTID: u8 = 162;
 
 /// Why decoding stops.
 pub enum Stop {
@@ -100,6 +101,7 @@ struct Header {
     flags: u16,
     end: u64,
     size: usize,
+    server_id: u32,
 }
 
 impl Header {
@@ -110,6 +112,7 @@ impl Header {
             flags: little(&packet[17..19]) as u16,
             end,
             size: packet.len(),
+            server_id: little(&packet[5..9]) as u32,
         }
     }
 }
@@ -250,6 +253,7 @@ impl Decoder {
             23..=25 => self.rows_v1(header, body, batch),
             TABLE_MAP => self.table_map(body, bind),
             33..=34 | 42 => self.gtid(header, body, batch),
+            DOMAIN_GTID => self.domain_gtid(header, body, batch),
             QUERY | EXECUTE_LOAD_QUERY => self.query(header, body, batch),
             XID => {
                 self.end(header, batch);
@@ -273,7 +277,7 @@ impl Decoder {
                 self.payload = Some(Payload::open(body, header.end)?);
                 Ok(())
             }
-            3 | 5 | 9 | 11 | 13 | 14 | 17 | 28 | 29 | 35 | 36 | 37 => Ok(()),
+            3 | 5 | 9 | 11 | 13 | 14 | 17 | 28 | 29 | 35 | 36 | 37 | 160 | 161 | 163 | 164 => Ok(()),
             _ => refused(header),
         }
     }
@@ -334,6 +338,13 @@ impl Decoder {
         };
         let gtid = if header.kind == 34 { None } else { Some(facts.checked()?) };
         self.begin(header, gtid, commit, end, batch)
+    }
+
+    fn domain_gtid(&mut self, header: Header, body: &[u8], batch: &mut Batch) -> Result<(), Stop> {
+        let (facts, standalone) = gtid::domain(body, header.server_id)?;
+        self.begin(header, Some(facts.checked()?), 0, 0, batch)?;
+        self.begun = !standalone;
+        Ok(())
     }
 
     fn begin(
@@ -617,6 +628,7 @@ fn refused(header: Header) -> Result<(), Stop> {
     let (what, hint) = match header.kind {
         20..=22 => ("a rows event of an old version", "Upgrade the source to MySQL 5.7 or later."),
         26 => ("INCIDENT: the source lost events", "The binlog has a gap: copy all tables again with a new job."),
+        165..=171 => ("a compressed event", "Set log_bin_compress=OFF on the source."),
         _ if header.flags & IGNORABLE != 0 => return Ok(()),
         kind => {
             return Err(Stop::unsupported(

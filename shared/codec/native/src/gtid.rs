@@ -1,4 +1,4 @@
-//! GTID events of both layouts, and runs of GTIDs; `reference/gtid.py` tells the layouts.
+//! GTID events of all layouts, and runs of GTIDs; `reference/gtid.py` tells the layouts.
 
 use crate::fault::{little, packed_number, Malformed, Res};
 
@@ -6,10 +6,20 @@ const COMMIT_TIME_AT: usize = 42;
 const COMMIT_TIME_MASK: u64 = (1 << 55) - 1;
 const CUT: Malformed = Malformed("ValueError");
 
+/// Of MariaDB's: number, domain, flags, and room for what the flags announce.
+const DOMAIN_GTID_BYTES: usize = 19;
+const STANDALONE: u8 = 1;
+
+/// Who numbers transactions: a server and perhaps a tag, or a domain and a server of MariaDB.
+#[derive(Clone, PartialEq)]
+pub enum Source {
+    Server([u8; 16], String),
+    Domain(u32, u32),
+}
+
 /// Who committed, when (microseconds since 1970 on this server), and the bytes of the transaction; 0 where it is not told.
 pub struct Facts {
-    pub uuid: [u8; 16],
-    pub tag: String,
+    pub source: Source,
     pub number: u64,
     pub commit_microseconds: u64,
     pub length: u64,
@@ -26,12 +36,21 @@ pub fn plain(body: &[u8]) -> Res<Facts> {
         _ => 0,
     };
     Ok(Facts {
-        uuid: body[1..17].try_into().map_err(|_| CUT)?,
-        tag: String::new(),
+        source: Source::Server(body[1..17].try_into().map_err(|_| CUT)?, String::new()),
         number: little(&body[17..25]),
         commit_microseconds: moment.map_or(0, |moment| moment & COMMIT_TIME_MASK),
         length,
     })
+}
+
+/// MariaDB's, and whether it stands before one statement that commits by itself; before anything else it is also the BEGIN.
+pub fn domain(body: &[u8], server_id: u32) -> Res<(Facts, bool)> {
+    if body.len() < DOMAIN_GTID_BYTES {
+        return Err(CUT);
+    }
+    let source = Source::Domain(little(&body[8..12]) as u32, server_id);
+    let facts = Facts { source, number: little(&body[..8]), commit_microseconds: 0, length: 0 };
+    Ok((facts, body[12] & STANDALONE != 0))
 }
 
 pub fn tagged(body: &[u8]) -> Res<Facts> {
@@ -41,27 +60,31 @@ pub fn tagged(body: &[u8]) -> Res<Facts> {
     }
     let end = (reader.unsigned()? as usize).min(body.len());
     let last_needed = reader.unsigned()?;
-    let mut facts = Facts { uuid: [0; 16], tag: String::new(), number: 0, commit_microseconds: 0, length: 0 };
+    let (mut uuid, mut tag) = ([0u8; 16], String::new());
+    let (mut number, mut commit_microseconds, mut length) = (0, 0, 0);
     let mut named = false;
     while reader.place < end {
         match reader.unsigned()? {
             1 => {
-                for byte in &mut facts.uuid {
+                for byte in &mut uuid {
                     *byte = u8::try_from(reader.unsigned()?).map_err(|_| CUT)?;
                 }
                 named = true;
             }
-            3 => facts.tag = reader.text()?,
-            2 => facts.number = reader.signed()? as u64,
-            6 => facts.commit_microseconds = reader.unsigned()?,
+            3 => tag = reader.text()?,
+            2 => number = reader.signed()? as u64,
+            6 => commit_microseconds = reader.unsigned()?,
             4 | 5 => drop(reader.signed()?),
-            8 => facts.length = reader.unsigned()?,
+            8 => length = reader.unsigned()?,
             0 | 7 | 9..=11 => drop(reader.unsigned()?),
             field if field <= last_needed => return Err(CUT),
             _ => break,
         }
     }
-    if named { Ok(facts) } else { Err(CUT) }
+    if !named {
+        return Err(CUT);
+    }
+    Ok(Facts { source: Source::Server(uuid, tag), number, commit_microseconds, length })
 }
 
 impl Facts {
@@ -106,16 +129,15 @@ impl Numbers<'_> {
     }
 }
 
-/// Transactions of one group, in MySQL's text form once it is whole.
+/// Transactions of one group, in the text form of sets once it is whole.
 #[derive(Default)]
-pub struct Runs(Vec<([u8; 16], String, Vec<(u64, u64)>)>);
+pub struct Runs(Vec<(Source, Vec<(u64, u64)>)>);
 
 impl Runs {
     pub fn add(&mut self, facts: Facts) {
-        let Facts { uuid, tag, number, .. } = facts;
-        let known = self.0.iter_mut().find(|(source, name, _)| *source == uuid && *name == tag);
-        let Some((_, _, runs)) = known else {
-            self.0.push((uuid, tag, vec![(number, number)]));
+        let Facts { source, number, .. } = facts;
+        let Some((_, runs)) = self.0.iter_mut().find(|(known, _)| *known == source) else {
+            self.0.push((source, vec![(number, number)]));
             return;
         };
         match runs.last_mut() {
@@ -126,20 +148,11 @@ impl Runs {
 
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for (uuid, tag, runs) in &self.0 {
+        for (source, runs) in &self.0 {
             if !text.is_empty() {
                 text.push(',');
             }
-            for (place, byte) in uuid.iter().enumerate() {
-                if matches!(place, 4 | 6 | 8 | 10) {
-                    text.push('-');
-                }
-                text.push_str(&format!("{byte:02x}"));
-            }
-            if !tag.is_empty() {
-                text.push(':');
-                text.push_str(tag);
-            }
+            source.write(&mut text);
             for (first, last) in runs {
                 if first == last {
                     text.push_str(&format!(":{first}"));
@@ -149,5 +162,25 @@ impl Runs {
             }
         }
         text
+    }
+}
+
+impl Source {
+    fn write(&self, text: &mut String) {
+        match self {
+            Source::Domain(domain, server) => text.push_str(&format!("{domain}-{server}")),
+            Source::Server(uuid, tag) => {
+                for (place, byte) in uuid.iter().enumerate() {
+                    if matches!(place, 4 | 6 | 8 | 10) {
+                        text.push('-');
+                    }
+                    text.push_str(&format!("{byte:02x}"));
+                }
+                if !tag.is_empty() {
+                    text.push(':');
+                    text.push_str(tag);
+                }
+            }
+        }
     }
 }

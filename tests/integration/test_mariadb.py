@@ -1,0 +1,193 @@
+"""A job on MariaDB: its GTIDs, its consistent snapshots, its statements (DESIGN rule 11)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from headrace_local.mariadb import MariadbServer
+
+from tests.integration.test_ground import failure, resume
+from tests.integration.test_job import eventually_holds, execute, job, streaming
+from tests.integration.test_startup import plain, startup
+from tests.integration.test_without_gtids import SMALL_CHUNKS, flush_and_purge, rows_of
+from tests.plugins.fix_headrace import fold, read_topic
+from tests.plugins.fix_servers import root_connection
+
+TABLES = """
+CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL);
+INSERT INTO t SELECT seq, 0 FROM seq_1_to_900;
+CREATE TABLE word (w VARCHAR(30) COLLATE utf8mb4_unicode_ci PRIMARY KEY, v INT);
+INSERT INTO word SELECT CONCAT(IF(id % 2, 'É', 'e'), id), id FROM t;
+CREATE TABLE small (id INT PRIMARY KEY, v INT NOT NULL);
+INSERT INTO small VALUES (1, 1), (2, 2)
+"""
+
+
+@pytest.fixture
+def server(throwaway_mysql, cluster):
+    made = throwaway_mysql(kind=MariadbServer)
+    cluster.environment |= {"HEADRACE_VAR_PORT": str(made.port)}
+    return made
+
+
+def test_the_whole_path(cluster, server) -> None:
+    db = f"maria{server.port}"
+    execute(server, f"CREATE DATABASE {db}")
+    execute(server, TABLES, db)
+    text = job(rf"{db}.\.*", source=SMALL_CHUNKS) + "pipeline:\n  name: maria\n"
+    checked = cluster.cli("check", "-", "--json", stdin=text)
+    assert checked.returncode == 0, checked.stdout
+    findings = {finding["subject"]: finding for finding in json.loads(checked.stdout)["findings"]}
+    assert "MariaDB 10.11" in findings["version"]["message"]
+
+    workers = [cluster.binlog_worker(), cluster.binlog_worker()]
+    cluster.snapshot_worker(2)
+    cluster.submit(text, "maria")
+    execute(
+        server,
+        "UPDATE t SET v = v + 1 WHERE id % 7 = 0;\nDELETE FROM t WHERE id % 50 = 1;\nFLUSH BINARY LOGS;\n"
+        "UPDATE word SET w = UPPER(w) WHERE v % 3 = 0;\nINSERT INTO t VALUES (5000, -1)",
+        db,
+    )
+    cluster.wait("the job streams", lambda: streaming(cluster, "maria"))
+    eventually_holds(cluster, f"{db}.t", rows_of(server, f"{db}.t"))
+    assert len(fold(read_topic(cluster.bootstrap, f"{db}.word"))) == 900
+
+    leading = next(worker for worker in workers if worker.says("tenure_begins"))
+    standby = next(worker for worker in workers if worker is not leading)
+    leading.kill()
+    execute(server, "UPDATE t SET v = v + 10 WHERE id % 5 = 0;\nFLUSH BINARY LOGS;\nDELETE FROM t WHERE id = 7", db)
+    cluster.wait("the standby leads", lambda: standby.says("tenure_begins"), 30)
+    eventually_holds(cluster, f"{db}.t", rows_of(server, f"{db}.t"), 60)
+    assert len(read_topic(cluster.bootstrap, f"{db}.t")) < 2500, "the new leader wrote all once more"
+
+    execute(
+        server, f"CREATE TABLE {db}.late (id INT PRIMARY KEY, v INT NOT NULL);\nINSERT INTO {db}.late VALUES (1, 1)"
+    )
+    eventually_holds(cluster, f"{db}.late", {b'{"id":1}': b'{"id":1,"v":1}'})
+    execute(server, "ALTER TABLE small RENAME COLUMN v TO w;\nUPDATE small SET w = 9 WHERE id = 1", db)
+    eventually_holds(cluster, f"{db}.small", {b'{"id":1}': b'{"id":1,"w":9}', b'{"id":2}': b'{"id":2,"w":2}'})
+    execute(server, "TRUNCATE TABLE late", db)
+    eventually_holds(cluster, f"{db}.late", {})
+    execute(
+        server,
+        "CREATE OR REPLACE TABLE small (id INT PRIMARY KEY, v INT NOT NULL);\nINSERT INTO small VALUES (2, 5)",
+        db,
+    )
+    eventually_holds(cluster, f"{db}.small", {b'{"id":2}': b'{"id":2,"v":5}'})
+
+    flush_and_purge(server)
+    assert cluster.cli("pause", "maria").returncode == 0
+    execute(server, "UPDATE t SET v = 77 WHERE id = 2", db)
+    assert cluster.cli("resume", "maria").returncode == 0
+    eventually_holds(cluster, f"{db}.t", rows_of(server, f"{db}.t"))
+    verified = cluster.cli("verify", "maria")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def asked(server, sql: str) -> tuple:
+    with root_connection(server) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()
+
+
+def test_a_job_begins_where_it_is_told_to(cluster, server, tmp_path) -> None:
+    execute(server, "CREATE DATABASE lost;\nFLUSH BINARY LOGS;\nPURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY")
+    execute(server, "CREATE DATABASE past;\nCREATE TABLE past.plain (id INT PRIMARY KEY, v INT)")
+    execute(server, "INSERT INTO past.plain VALUES (1, 1);\nFLUSH BINARY LOGS;\nINSERT INTO past.plain VALUES (2, 2)")
+    file, pos = asked(server, "SHOW MASTER STATUS")[:2]
+    (gtids,) = asked(server, "SELECT @@GLOBAL.gtid_binlog_pos")
+    moment = 1_900_000_000
+    execute(
+        server,
+        f"SET timestamp = {moment - 100};\nINSERT INTO past.plain VALUES (3, 3);\nFLUSH BINARY LOGS;\n"
+        # The binlog tells seconds: what was committed within the one of the moment may have been committed behind it.
+        f"SET timestamp = {moment};\nINSERT INTO past.plain VALUES (4, 4);\nFLUSH BINARY LOGS;\n"
+        f"SET timestamp = {moment + 1};\nINSERT INTO past.plain VALUES (5, 5)",
+    )
+    late = plain(_3=3, _4=4, _5=5)
+    jobs = {
+        "place": (startup("specific-offset", "place", file=file, pos=pos), late),
+        "midst": (startup("specific-offset", "midst", file=file, pos=pos + 40), late),
+        "gtids": (startup("specific-offset", "gtids", gtids), late),
+        "early": (startup("earliest-offset", "early"), plain(_1=1, _2=2) | late),
+    }
+    worker = cluster.binlog_worker()
+    cluster.snapshot_worker(1)
+    for name, (text, _) in jobs.items():
+        cluster.submit(text, name)
+    for name, (_, rows) in jobs.items():
+        eventually_holds(cluster, f"startup_{name}.plain", rows, 60)
+    assert not worker.says("tenure_failed")
+
+    number = int(gtids.rpartition("-")[2])
+    (tmp_path / "job.yaml").write_text(startup("specific-offset", "no", f"0-1-{number + 9000}"))
+    done = cluster.cli("submit", str(tmp_path / "job.yaml"))
+    assert done.returncode == 2
+    assert "which the server has not executed" in " ".join(done.stdout.split())
+
+
+@pytest.fixture
+def successor(throwaway_mysql, server):
+    """A replica of the source, which writes a binlog of its own."""
+    made = throwaway_mysql("--server-id=2", "--log-slave-updates", kind=MariadbServer)
+    execute(
+        made,
+        f"RESET MASTER;\nCHANGE MASTER TO MASTER_HOST = '{server.host}', MASTER_PORT = {server.port},"
+        f" MASTER_USER = '{server.user}', MASTER_PASSWORD = '{server.password}', MASTER_USE_GTID = slave_pos;\nSTART SLAVE",
+    )
+    return made
+
+
+def test_a_job_follows_a_failover_and_stops_where_transactions_are_missing(cluster, server, successor) -> None:
+    execute(server, "CREATE DATABASE moves;\nCREATE TABLE moves.t (id INT PRIMARY KEY, v INT)")
+    execute(server, "INSERT INTO moves.t VALUES (1, 0), (2, 0)")
+    worker = cluster.binlog_worker()
+    cluster.snapshot_worker(1)
+    cluster.submit(job("moves.t"), "moves")
+    cluster.wait("the job streams", lambda: streaming(cluster, "moves"))
+    execute(server, "UPDATE moves.t SET v = 1 WHERE id = 1")
+    eventually_holds(cluster, "moves.t", rows_of(server, "moves.t"))
+
+    def lead_from(other) -> None:
+        nonlocal worker
+        worker.stop()
+        worker = cluster.binlog_worker(HEADRACE_VAR_PORT=str(other.port))
+
+    worker.stop()
+    execute(server, "INSERT INTO moves.t VALUES (3, 3)")
+    (executed,) = asked(server, "SELECT @@GLOBAL.gtid_binlog_pos")
+    assert asked(successor, f"SELECT MASTER_GTID_WAIT('{executed}', 30)") == (0,)
+    execute(
+        successor,
+        "STOP SLAVE;\nRESET SLAVE ALL;\nDELETE FROM moves.t WHERE id = 2;\nINSERT INTO moves.t VALUES (4, 4)",
+    )
+    lead_from(successor)
+    eventually_holds(cluster, "moves.t", rows_of(successor, "moves.t"))
+    last = int(executed.rpartition("-")[2])
+    position = f"0-1:1-{last},0-2:1-{last + 2}"
+    cluster.wait("the position has both servers'", lambda: cluster.status("moves")["position"] == position)
+    written = [value for _, value in read_topic(cluster.bootstrap, "moves.t") if value and b'"v":0' not in value]
+    assert len(written) == len(set(written)) == 3, "a change was written twice"
+
+    lead_from(server)
+    error = failure(cluster, "moves")
+    assert error["name"] == "BinlogLost"
+    assert "another server than before" in error["message"]
+    assert "which the job has processed" in error["message"]
+
+    lead_from(successor)
+    resume(cluster, "moves")
+    execute(successor, "UPDATE moves.t SET v = 5 WHERE id = 4")
+    eventually_holds(cluster, "moves.t", rows_of(successor, "moves.t"))
+
+    # The server forgets its past under the running stream, and counts from 1 again.
+    execute(successor, "RESET MASTER;\nUPDATE moves.t SET v = 6")
+    error = failure(cluster, "moves")
+    assert error["name"] == "BinlogLost"
+    cluster.environment |= {"HEADRACE_VAR_PORT": str(successor.port)}
+    cluster.snapshot_worker(1)
+    done = cluster.cli("resume", "moves", "--on-gap", "resync")
+    assert done.returncode == 0, done.stdout + done.stderr
+    eventually_holds(cluster, "moves.t", rows_of(successor, "moves.t"), 60)
