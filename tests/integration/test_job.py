@@ -40,7 +40,7 @@ source:
   username: #{{username}}
   password: #{{password}}
   tables: {tables}
-  server-id: 28601-28604
+  server-id: 28601-28620
 {source}
 sink:
   type: upsert-kafka

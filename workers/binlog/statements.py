@@ -19,6 +19,10 @@ _COMMENT = re.compile(
     r"|/\*M?!\d*|\*/|/\*.*?\*/|(?:--(?=\s|\Z)|#)[^\n]*",
     re.DOTALL,
 )
+#: MariaDB logs what stands before a statement: `SET STATEMENT lock_wait_timeout = 5 FOR ALTER TABLE …`.
+_SETTINGS = re.compile(
+    r"\A\W*SET\s+STATEMENT\b(?:'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\"\"|\\.)*\"|.)*?\bFOR\b", re.IGNORECASE | re.DOTALL
+)
 _VERB = re.compile(r"\W*(\w+)")
 _NAME = r"(`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|[\w$]+)"
 #: A name, or two that a dot joins: `database.table`, or `table.column`.
@@ -83,7 +87,7 @@ def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdi
         sql: the statement as it was logged.
         tables: the job's tables.
     """
-    text = _COMMENT.sub(lambda found: found[1] or " ", sql)
+    text = _SETTINGS.sub("", _COMMENT.sub(lambda found: found[1] or " ", sql))
     found = _VERB.match(text)
     verb = found[1].upper() if found else ""
     if verb in _NEVER_TABLES or _NOT_A_TABLE.match(text):

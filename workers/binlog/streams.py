@@ -54,7 +54,7 @@ class Streams:
         cost = metrics.mysql_cost(context.wanted.name, metrics.BINLOG)
         refusal: Superseded | None = None
         for server_id in context.spec.source.server_ids.ids:
-            if not self.leases.use_server_id(str(target), server_id):
+            if not self.leases.use_server_id(str(target), server_id, context.wanted.name):
                 continue
             try:
                 decoder = context.codec.event_decoder(decoder_of)

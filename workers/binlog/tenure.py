@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
@@ -172,7 +173,7 @@ class Tenure:
         self._leases = Leases(self._redis, holder, context.settings.lease_seconds)
         self._wake = threading.Event()
         self._heart = Heart(context.settings.liveness_dir, f"tenure-{context.wanted.id}", WORK_SECONDS)
-        self._target = f"{context.spec.source.hostname}:{context.spec.source.port}"
+        self._target = str(connections.mysql_target(context.spec))
         self._renewed = 0.0
         self._published = 0.0
 
@@ -220,6 +221,8 @@ class Tenure:
         finally:
             mail.close()
             opened.stack.close()
+            with suppress(Unavailable):  # it expires by itself
+                self._leases.free_server_id(self._target, opened.server_id, name)
             figures.count()
             LOG.info("tenure_ends", epoch=ledger.epoch, gtid=str(ledger.processed))
 
@@ -265,7 +268,7 @@ class Tenure:
         self._renewed = now
         try:
             still = self._leases.lead(self._context.wanted.name)
-            self._leases.use_server_id(self._target, server_id)
+            self._leases.use_server_id(self._target, server_id, self._context.wanted.name)
         except Unavailable as error:
             LOG.warning("lease_not_renewed", reason=error.message)  # Kafka's fencing keeps the data right meanwhile
             metrics.count_error(self._context.wanted.name, error)

@@ -230,12 +230,12 @@ def _require_server(connection: _DumpConnection, wanted: str, target: MysqlTarge
 def _named(error: HeadraceError) -> HeadraceError:
     """The server puts several causes under one number; their texts tell them apart."""
     text = error.message
-    if f"({_FATAL_READING_BINLOG})" not in text:
-        return error
-    if _SAME_REPLICA in text:
+    if _SAME_REPLICA in text:  # MariaDB has a number of its own for it
         return Superseded(
             text, "Another process of this job took over, or give the job its own source.server-id range."
         )
+    if f"({_FATAL_READING_BINLOG})" not in text:
+        return error
     return BinlogLost(
         text,
         "Raise binlog_expire_logs_seconds on the server; then scheduler resume JOB --on-gap resync copies its tables again.",

@@ -38,17 +38,24 @@ class Leases:
         """Gives the leadership back, so that a standby need not wait."""
         self._give_back(keys.lease(job))
 
-    def use_server_id(self, server: str, number: int) -> bool:
-        """Takes or renews a server-id on a MySQL server."""
-        return self._take(keys.server_id(server, number))
+    def use_server_id(self, server: str, number: int, job: str) -> bool:
+        """Takes or renews a server-id on a MySQL server. Each job has its own: a MariaDB ends the connection that came first."""
+        return self._take(keys.server_id(server, number), job)
 
-    def _take(self, key: str) -> bool:
+    def free_server_id(self, server: str, number: int, job: str) -> None:
+        """Gives a server-id back, so that another job need not wait."""
+        self._give_back(keys.server_id(server, number), job)
+
+    def _take(self, key: str, job: str = "") -> bool:
         with translated(self._client, "taking a lease"):
-            return bool(self._client.eval(_TAKE, 1, key, self._holder, str(self._milliseconds)))
+            return bool(self._client.eval(_TAKE, 1, key, self._name(job), str(self._milliseconds)))
 
-    def _give_back(self, key: str) -> None:
+    def _give_back(self, key: str, job: str = "") -> None:
         with translated(self._client, "giving a lease back"):
-            self._client.eval(_GIVE_BACK, 1, key, self._holder)
+            self._client.eval(_GIVE_BACK, 1, key, self._name(job))
+
+    def _name(self, job: str) -> str:
+        return f"{self._holder} {job}".rstrip()
 
 
 def leader_of(client: redis.Redis, job: str) -> str:

@@ -232,6 +232,17 @@ def test_partitions_that_go_take_rows_away(sql: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "settings",
+    ["lock_wait_timeout = 5", "sql_mode = 'FOR x', lock_wait_timeout=1\n", 'character_set_client = "for" '],
+)
+def test_settings_of_one_statement_hide_nothing(settings: str) -> None:
+    assert verdict(f"SET STATEMENT {settings} FOR ALTER TABLE user ADD x INT").recheck == (USER,)
+    assert verdict(f"/* a */ set statement {settings} for TRUNCATE TABLE user").void == (USER,)
+    assert verdict(f"SET STATEMENT {settings} FOR ANALYZE TABLE user") == Verdict()
+    assert verdict("SET PASSWORD FOR user = ''") == Verdict()
+
+
+@pytest.mark.parametrize(
     "sql",
     [
         "CREATE OR REPLACE TABLE user (id INT PRIMARY KEY)",
