@@ -109,6 +109,13 @@ def test_what_the_catalog_shows_is_waited_for_without_a_lock_that_others_feel(se
     assert server.said == [f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{GTIDS}', 2)"]
 
 
+def test_owned_transactions_are_told_with_their_threads(server: Server) -> None:
+    server.waited = f"{UUID}:23#7:24#81,\n{OTHER}:tag:5#9"
+    assert progress.owned(server) == GtidSet.parse(f"{UUID}:23-24,{OTHER}:tag:5")  # type: ignore[arg-type]
+    server.waited = ""
+    assert not progress.owned(server)  # type: ignore[arg-type]
+
+
 class Mariadb(Server):
     """Its binlog has `state` and ends at 900; each of its snapshots is at the next of `places`."""
 

@@ -29,6 +29,7 @@ class FakeSession:
     """A table of the ids 0 to 999."""
 
     made = 0
+    is_mariadb = False
     asked: list[str] = []  # noqa: RUF012 - a new one for each test
 
     def __init__(self, target: MysqlTarget, purpose: str, cost: Cost) -> None:

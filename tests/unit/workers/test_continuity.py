@@ -11,7 +11,6 @@ from shared.model.binlog import RowChanges
 from shared.model.position import Coordinates, GtidSet
 from tests.unit.workers.test_leader import OTHER, World, leader, number, transaction
 from workers.binlog.continuity import History, named, require
-from workers.binlog.source import _without_threads
 
 A, B = "aaaaaaaa-0000-0000-0000-00000000000a", "bbbbbbbb-0000-0000-0000-00000000000b"
 
@@ -110,11 +109,6 @@ def test_many_transactions_are_named_in_few_words() -> None:
     many = gtids("A:" + ":".join(str(place) for place in range(1, 2000, 2)) + ",B:5")
     assert named(many).startswith(f"1001 transactions ({A}:1:3:5:")
     assert len(named(many)) < 400
-
-
-def test_owned_transactions_are_told_with_their_threads() -> None:
-    assert _without_threads(f"{A}:23#7:24#81,\n{B}:tag:5#9") == gtids("A:23-24,B:tag:5")
-    assert not _without_threads("")
 
 
 def test_a_transaction_that_comes_twice_is_not_taken_for_the_same_one() -> None:
