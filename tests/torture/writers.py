@@ -140,7 +140,7 @@ class Writers:
         columns = ", ".join((*table.columns, "v", "note"))
         marks = ", ".join(["%s"] * (len(table.columns) + 2))
         verb = chance.choice(("REPLACE", "INSERT"))
-        tail = "" if verb == "REPLACE" else " AS n ON DUPLICATE KEY UPDATE v = n.v, note = n.note"
+        tail = "" if verb == "REPLACE" else " ON DUPLICATE KEY UPDATE v = VALUES(v), note = VALUES(note)"
         cursor.executemany(f"{verb} INTO {table.name} ({columns}) VALUES ({marks}){tail}", rows)
 
     def _large(self, cursor: Cursor, chance: random.Random) -> None:
@@ -151,7 +151,8 @@ class Writers:
             cursor.execute(f"UPDATE {table.name} SET v = v + 1")
             return
         first, count = 1_000_000, chance.randint(10_000, _LARGE)
-        cursor.execute("SET SESSION cte_max_recursion_depth = 1000000")
+        # A MariaDB runs the latter and reads the former as a comment, a MySQL the other way round.
+        cursor.execute("SET SESSION /*!80000 cte_max_recursion_depth */ /*M! max_recursive_iterations */ = 1000000")
         cursor.execute(
             f"INSERT INTO {table.name} WITH RECURSIVE n (i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n"
             f" WHERE i < {first + count}) SELECT i, i, 'large' FROM n"
