@@ -21,6 +21,7 @@ from scheduler.discovery import (
 from scheduler.planner import Estimate
 from scheduler.preflight import replicas
 from scheduler.preflight import tables as checks
+from scheduler.preflight.filters import check_filters
 from scheduler.preflight.findings import Finding, failed, failure_of, passed
 from scheduler.preflight.mariadb import check_mariadb
 from scheduler.preflight.server import check_server
@@ -141,5 +142,6 @@ def _inspect_tables(
     source.findings += checks.check_versioned(readable, versioned_tables(session) if facts.is_mariadb else [])
     source.findings += checks.check_cascades(facts, readable, cascading_tables(session))
     source.findings += checks.check_excluded(source.tables, spec.source.excluded, all_tables=all_tables)
+    source.findings += check_filters(session, spec.source.row_filters, readable, all_tables=all_tables)
     source.findings += checks.check_column_types(source.tables, format_options(spec))
     source.estimates = estimates(session, readable)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from shared.errors import InvalidJob
 from shared.job.columns import ColumnPatterns
+from shared.job.filters import RowFilters
 from shared.job.patterns import TablePatterns, select
 from shared.job.routing import RouteMode, RouteRule, route
 from shared.job.values import ServerIdRange
@@ -69,6 +70,11 @@ class SourceSpec(_Record):
     tls: Tls = Tls()
     snapshot_hosts: tuple[Address, ...] = ()
     excluded: ColumnPatterns | None = None
+    row_filters: RowFilters | None = None
+
+    def condition(self, table: TableId) -> str | None:
+        """Which rows of a table the snapshot copies; None for all. Case counts, as in the names that the catalog tells."""
+        return None if self.row_filters is None else self.row_filters(table)
 
 
 class AliyunSpec(_Record):

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from shared.errors import InvalidJob
 from shared.job.columns import ColumnPatterns
+from shared.job.filters import RowFilters
 from shared.model import domains
 from shared.model.places import is_place
 from shared.model.position import GtidSet, file_number
@@ -245,6 +246,18 @@ def columns(value: str) -> ColumnPatterns:
         return ColumnPatterns.parse(filled(value))
     except InvalidJob as error:
         raise Unreadable("patterns such as `shop.user.phone`", f"{error.message} {error.hint}") from None
+
+
+def row_filters(value: str) -> RowFilters:
+    """Conditions of rows by patterns of tables.
+
+    Raises:
+        Unreadable: one is none.
+    """
+    try:
+        return RowFilters.parse(filled(value))
+    except InvalidJob as error:
+        raise Unreadable("filters such as `shop.user:deleted = 0`", f"{error.message} {error.hint}") from None
 
 
 def binlog_file(value: str) -> str:

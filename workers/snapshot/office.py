@@ -159,7 +159,8 @@ class Office:
     ) -> Outcome:
         target = connections.snapshot_target(spec)
         cost = metrics.mysql_cost(job, metrics.SNAPSHOT)
-        reader = ChunkReader(target, self.codec, connections.format_options(spec), f"chunk {named(chunks)}", cost)
+        options, purpose = connections.format_options(spec), f"chunk {named(chunks)}"
+        reader = ChunkReader(target, self.codec, options, purpose, cost, spec.source.condition)
         try:
             question = AskChunks(chunks, sink.transactional_id, self.worker)
             outcome = self._run(question, sink, desk, reader, (spec, job, job_id))

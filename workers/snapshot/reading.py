@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from shared import clock
@@ -29,16 +29,25 @@ _WAIT_SECONDS = 1
 
 class ChunkReader:
     """Implements `workers.snapshot.attempt.Reader`. Connects when it is first used, so a refused attempt costs MySQL
-    nothing. `tallies` is what was read so far, by table.
+    nothing. `tallies` is what was read so far, by table; `condition` tells which rows of a table are copied.
     """
 
-    def __init__(self, target: MysqlTarget, codec: Codec, options: FormatOptions, purpose: str, cost: Cost) -> None:
+    def __init__(
+        self,
+        target: MysqlTarget,
+        codec: Codec,
+        options: FormatOptions,
+        purpose: str,
+        cost: Cost,
+        condition: Callable[[TableId], str | None],
+    ) -> None:
         self.tallies: dict[TableId, Tally] = {}
         self._cost = cost
         self._target = target
         self._codec = codec
         self._options = options
         self._purpose = purpose
+        self._condition = condition
         self._session: Session | None = None
         self._gate = Gate()
         self._began = 0.0
@@ -52,7 +61,8 @@ class ChunkReader:
         """All rows of the chunk in one consistent read."""
         self._began = self._began or clock.monotonic_seconds()
         encoder = self._codec.snapshot_encoder(granted.table, self._options)
-        sql = select_rows(granted.table, encoder.select_expressions, granted.range)
+        condition = self._condition(granted.table.id)
+        sql = select_rows(granted.table, encoder.select_expressions, granted.range, condition)
         tally = self.tallies.setdefault(granted.table.id, Tally())
         for batch in self._open().stream(sql, encoder):
             tally.rows += len(batch)

@@ -280,7 +280,7 @@ class VerifyOffice:
             metrics.mysql_cost(wanted.name, metrics.VERIFY),
             self.codec,
             options,
-            Subject(table, bounds, chunk_rows, Keys(table, options)),
+            Subject(table, bounds, chunk_rows, Keys(table, options), spec.source.condition(table.id)),
             in_force(spec.source.throttle, wanted.throttle),
             sharing,
             gauge,

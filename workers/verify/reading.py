@@ -13,7 +13,6 @@ from shared.adapters.mysql.cost import Cost
 from shared.adapters.mysql.ranges import (
     quoted,
     select_keys,
-    select_matching,
     select_matching_keys,
     select_rows,
     table_name,
@@ -44,12 +43,15 @@ Gauge = Callable[[Session, Limits], Pressure]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is read: a range of a table, in pieces of about so many rows, and how its keys read."""
+    """What is read: a range of a table, in pieces of about so many rows, and how its keys read. Of ranges only the rows are read
+    for which a condition holds; whoever asks for keys gets what there is.
+    """
 
     table: Table
     range: KeyRange
     chunk_rows: int
     keys: Keys
+    condition: str | None = None
 
 
 class TableRows:
@@ -149,7 +151,7 @@ class TableRows:
     def read(self, piece: KeyRange) -> Iterator[Sequence[EncodedRow]]:
         """See `Rows`."""
         encoder = self._codec.snapshot_encoder(self._subject.table, self._options)
-        sql = select_rows(self._subject.table, encoder.select_expressions, piece)
+        sql = select_rows(self._subject.table, encoder.select_expressions, piece, self._subject.condition)
         session = self._open()
         before = session.received
         for batch in self._stream(sql, encoder):
@@ -175,7 +177,7 @@ class TableRows:
         table = self._subject.table
         for piece in self.pieces():
             encoder = self._codec.snapshot_encoder(table, self._options)
-            sql = select_matching(table, encoder.select_expressions, piece, condition)
+            sql = select_rows(table, encoder.select_expressions, piece, condition)
             yield [key for batch in self._stream(sql, encoder) for key, _ in batch]
 
     def matching(self, condition: str, keys: Sequence[bytes]) -> list[bytes] | None:

@@ -45,12 +45,13 @@ def range_condition(table: Table, bounds: KeyRange) -> str:
     return " AND ".join(f"({part})" for part in parts) or "TRUE"
 
 
-def select_rows(table: Table, expressions: Sequence[str], bounds: KeyRange) -> str:
-    """All rows of a range, read along the primary key."""
-    return (
+def select_rows(table: Table, expressions: Sequence[str], bounds: KeyRange, condition: str | None = None) -> str:
+    """All rows of a range, read along the primary key; or those for which a condition of the user holds."""
+    rows = (
         f"SELECT {', '.join(expressions)} FROM {table_name(table)} FORCE INDEX (PRIMARY) "
         f"WHERE {range_condition(table, bounds)}"
     )
+    return rows if condition is None else f"{rows} AND ({condition}\n)"
 
 
 def select_keys(table: Table, expressions: Sequence[str], keys: Sequence[ChunkKey]) -> str:
@@ -66,11 +67,6 @@ def select_keys(table: Table, expressions: Sequence[str], keys: Sequence[ChunkKe
             for key in literals
         )
     return f"SELECT {', '.join(expressions)} FROM {table_name(table)} FORCE INDEX (PRIMARY) WHERE {condition}"
-
-
-def select_matching(table: Table, expressions: Sequence[str], bounds: KeyRange, condition: str) -> str:
-    """The rows of a range for which a condition of the user holds."""
-    return f"{select_rows(table, expressions, bounds)} AND ({condition}\n)"
 
 
 def select_matching_keys(table: Table, keys: Sequence[ChunkKey], condition: str) -> str:
