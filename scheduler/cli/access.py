@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from scheduler import preflight
 from scheduler.cli.jobs import Jobs
-from scheduler.cli.stored import StoredJob, aliyun_options, sink_options, stored_format, stored_parallelism
+from scheduler.cli.stored import StoredJob, aliyun_options, sink_options, stored_parallelism
 from shared import clock
 from shared import settings as configuration
 from shared.adapters.kafka.clients import CLIENT_LOG
@@ -27,13 +27,13 @@ from shared.adapters.redis.lease import leader_of
 from shared.adapters.redis.verify import VerifyRun
 from shared.codec import FormatOptions
 from shared.job.placeholders import Resolver
-from shared.job.spec import JobSpec
+from shared.job.spec import JobSpec, parse
 from shared.machines.ledger import StoredState
 from shared.model.job import Wanted, state_topic
 from shared.model.orders import VERIFY_TASK
 from shared.model.topic import TopicMaker
 from shared.model.verify import Difference, Report, VerifyPart
-from shared.runtime.connections import open_registry, reach_registry, registry_config, topic_maker
+from shared.runtime.connections import format_options, open_registry, reach_registry, registry_config, topic_maker
 
 #: Redis is asked for what a person waits for, once a second: a slow answer is worth no more than none.
 _REDIS_SECONDS = 3.0
@@ -109,8 +109,8 @@ class Access:
         return sink_options(wanted.text, wanted.file, self.resolver({}))
 
     def format_options(self, wanted: Wanted) -> FormatOptions:
-        """How a job spells its rows. Raises MissingSecret, InvalidJob."""
-        return stored_format(wanted.text, wanted.file, self.resolver({}))
+        """How a job spells its rows; no secret is looked up for it. Raises MissingSecret, InvalidJob."""
+        return format_options(parse(wanted.text, wanted.file).rows(self.resolver({})))
 
     def open_topic(
         self, options: Mapping[str, str], topic: str, partitions: Iterable[int] | None = None

@@ -121,8 +121,8 @@ def _cluster(access: Access, job: str | None, wishes: CatalogOptions) -> _Cluste
         wanted = jobs.get(job)
     sink = access.sink_options(wanted)
     written = parse(wanted.text, wanted.file).written_properties()
-    written_table = access.format_options(wanted).written
-    tables = {record.topic: written_table(record.table) for record in stored_tables(access, wanted)}
+    shown = access.format_options(wanted).shown
+    tables = {record.topic: shown(record.table) for record in stored_tables(access, wanted)}
     return _Cluster(sink, client_properties(sink["bootstrap.servers"], written), tables)
 
 

@@ -15,7 +15,6 @@ from shared.job.spec import parse
 from shared.machines.ledger import TableRecord
 from shared.model.job import Wanted
 from shared.model.schema import TableId
-from shared.runtime.connections import format_options
 
 
 @click.command()
@@ -104,9 +103,8 @@ def chosen(records: Sequence[TableRecord], names: Iterable[str], job: str) -> li
 def _documents(
     access: Access, wanted: Wanted, records: Sequence[TableRecord], names: Mapping[TableId, str], form: Form
 ) -> list[dict[str, str]]:
-    file, resolver = parse(wanted.text, wanted.file), access.resolver({})
-    written, format_ = file.written_properties(), format_options(file.rows(resolver))
-    bootstrap = resolver.substitute(written["bootstrap.servers"], "sink.properties.bootstrap.servers")
+    written, format_ = parse(wanted.text, wanted.file).written_properties(), access.format_options(wanted)
+    bootstrap = access.resolver({}).substitute(written["bootstrap.servers"], "sink.properties.bootstrap.servers")
     properties = client_properties(bootstrap, written)
     found = []
     for record in records:

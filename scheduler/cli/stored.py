@@ -8,13 +8,11 @@ Law of this file: it only reads.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from shared.adapters.kafka.log import TopicLog
 from shared.adapters.kafka.properties import to_client_config
 from shared.adapters.kafka.topics import Topics
-from shared.codec import FormatOptions
 from shared.errors import InvalidJob, NeedsOperator
 from shared.job.options import OPTIONS, Option
 from shared.job.placeholders import Resolver
@@ -108,26 +106,6 @@ def _group(text: str, file: str, resolver: Resolver, group: str) -> dict[str, st
     }
 
 
-def stored_format(text: str, file: str, resolver: Resolver) -> FormatOptions:
-    """How a stored job spells its rows.
-
-    Only the options of the format are resolved, as in `sink_options`.
-
-    Raises:
-        MissingSecret, InvalidJob: as `sink_options`.
-    """
-    blocks = read_structure(text, file).blocks
-    values: dict[str, Any] = {}
-    for block in ("source", "sink"):
-        for option in OPTIONS[block]:
-            if option.field in _FORMAT_FIELDS:
-                setting = blocks[block].get(option.name)
-                text_of = resolver.substitute(setting.text, setting.path) if setting else option.default
-                if text_of is not None:
-                    values[option.field] = _read(option, text_of, f"{block}.{option.name}")
-    return FormatOptions(**values)
-
-
 def stored_parallelism(text: str, file: str, resolver: Resolver) -> int:
     """How many chunks of a stored job are read at a time.
 
@@ -138,9 +116,6 @@ def stored_parallelism(text: str, file: str, resolver: Resolver) -> int:
     setting = read_structure(text, file).blocks["pipeline"].get(option.name)
     text_of = resolver.substitute(setting.text, setting.path) if setting else option.default
     return int(_read(option, text_of or "", "pipeline.parallelism"))
-
-
-_FORMAT_FIELDS = frozenset(field.name for field in fields(FormatOptions))
 
 
 def _read(option: Option, text: str, path: str) -> Any:

@@ -59,5 +59,5 @@ def _add(access: Access, wanted: Wanted, found: Tables) -> None:
     found.clusters[wanted.name] = options
     for record in state.tables.values() if state else ():
         found.sources.append(
-            Source(wanted.name, spelling.written(record.table), record.topic, spelling, live=record.live)
+            Source(wanted.name, spelling.shown(record.table), record.topic, spelling, live=record.live)
         )

@@ -51,7 +51,7 @@ def topic_of(table: Table, topic: str, options: FormatOptions) -> Topic:
     Raises:
         UnsupportedType: a column has no Flink type.
     """
-    where, table = str(table.id), options.written(table)
+    where, table = str(table.id), options.shown(table)
 
     def fields(columns: Iterable[Column]) -> tuple[Field, ...]:
         return tuple(

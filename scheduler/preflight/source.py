@@ -143,5 +143,6 @@ def _inspect_tables(
     source.findings += checks.check_cascades(facts, readable, cascading_tables(session))
     source.findings += checks.check_excluded(source.tables, spec.source.excluded, all_tables=all_tables)
     source.findings += check_filters(session, spec.source.row_filters, readable, all_tables=all_tables)
+    source.findings += checks.check_masks(source.tables, spec.source, all_tables=all_tables)
     source.findings += checks.check_column_types(source.tables, format_options(spec))
     source.estimates = estimates(session, readable)

@@ -24,7 +24,7 @@ from shared.codec import FormatOptions, check_table
 from shared.errors import InvalidJob, UnsupportedType
 from shared.job.columns import ColumnPatterns
 from shared.job.patterns import TablePatterns
-from shared.job.spec import JobSpec
+from shared.job.spec import JobSpec, SourceSpec
 from shared.model.schema import Table, TableId
 
 #: A database's name that a table pattern spells out, at the beginning of each of its elements.
@@ -189,21 +189,53 @@ def check_versioned(tables: Sequence[TableId], versioned: Sequence[TableId]) -> 
 
 
 def check_excluded(tables: Sequence[Table], excluded: ColumnPatterns | None, *, all_tables: bool) -> list[Finding]:
-    """What is left out is there, and no part of a key. A pattern that means nothing may be a secret that is spelled wrongly; that
-    only all tables of the job can tell.
-    """
+    """What is left out is there, and no part of a key."""
     if excluded is None:
         return []
-    subject, path = "columns_exclude", "source.columns.exclude"
-    keys = [f"{table.id}.{name}" for table in tables for name in table.primary_key if excluded(table.id, name)]
+    subject = "columns_exclude"
+    wrong = _misplaced(subject, "left out", "source.columns.exclude", excluded, tables, all_tables=all_tables)
+    left = sum(excluded(table.id, column.name) for table in tables for column in table.columns)
+    return wrong or [passed(subject, f"{_count(left, 'column')} left out.")]
+
+
+def check_masks(tables: Sequence[Table], source: SourceSpec, *, all_tables: bool) -> list[Finding]:
+    """What is masked is there, no part of a key, and has one mask."""
+    lists = source.masks.patterns
+    if not lists:
+        return []
+    subject = "columns_mask"
+    wrong = [
+        finding
+        for path, patterns in lists.items()
+        for finding in _misplaced(subject, "masked", path, patterns, tables, all_tables=all_tables)
+    ]
+    every = lists if source.excluded is None else lists | {"source.columns.exclude": source.excluded}
+    meant = {
+        f"{table.id}.{column.name}": [path for path, patterns in every.items() if patterns(table.id, column.name)]
+        for table in tables
+        for column in table.columns
+    }
+    if doubled := [f"{column} ({', '.join(paths)})" for column, paths in meant.items() if len(paths) > 1]:
+        message = f"These columns are meant by more than one option: {listed(doubled)}."
+        wrong.append(failed(subject, message, "Narrow the patterns: a column is left out, or has one mask.", "source"))
+    masked = sum(source.masks(table.id, column.name) is not None for table in tables for column in table.columns)
+    return wrong or [passed(subject, f"{_count(masked, 'column')} masked.")]
+
+
+def _misplaced(
+    subject: str, done: str, path: str, patterns: ColumnPatterns, tables: Sequence[Table], *, all_tables: bool
+) -> list[Finding]:
+    """Patterns of columns that mean a key, or nothing. That may be a secret that is spelled wrongly; only all tables of the job
+    can tell.
+    """
+    keys = [f"{table.id}.{name}" for table in tables for name in table.primary_key if patterns(table.id, name)]
     if keys:
         hint = "The key of a message is the row's primary key: name other columns, or leave the table out."
-        return [failed(subject, f"Columns of a primary key cannot be left out: {listed(keys)}.", hint, path)]
-    if all_tables and (idle := excluded.unmatched(tables)):
+        return [failed(subject, f"Columns of a primary key cannot be {done}: {listed(keys)}.", hint, path)]
+    if all_tables and (idle := patterns.unmatched(tables)):
         message = f"No column of the job's tables is meant by: {listed(idle)}."
-        return [failed(subject, message, "Check the spelling: what it should leave out would be copied.", path)]
-    left = sum(excluded(table.id, column.name) for table in tables for column in table.columns)
-    return [passed(subject, f"{_count(left, 'column')} left out.")]
+        return [failed(subject, message, f"Check the spelling: what should be {done} would be copied as it is.", path)]
+    return []
 
 
 def check_column_types(tables: Sequence[Table], options: FormatOptions) -> list[Finding]:

@@ -39,7 +39,7 @@ from shared.model.tls import TlsMode
 _INT_MAX = 2**31 - 1
 _SECRET = re.compile(
     r"(password|passphrase|secret|token|jaas\.config|oauthbearer\.config|key\.pem|keystore\.key"
-    r"|user\.info|accessKeySecret)$",
+    r"|user\.info|accessKeySecret|mask\.salt)$",
     re.IGNORECASE,
 )
 
@@ -126,6 +126,11 @@ _SOURCE = (
     _supported("tables", "tables", required=True),
     _supported("tables.exclude", "tables_exclude"),
     _supported("columns.exclude", "excluded", columns),
+    _supported("columns.mask.null", "masks.null", columns),
+    _supported("columns.mask.constant", "masks.constant", columns),
+    _supported("columns.mask.constant.value", "masks.text", text, "***"),
+    _supported("columns.mask.hash", "masks.hashed", columns),
+    _supported("columns.mask.salt", "masks.salt"),
     # Flink takes a random id from these bounds; the binlog worker leases a free one.
     _supported("server-id", "server_ids", server_ids, "5400-6400"),
     _supported("scan.incremental.snapshot.chunk.size", "chunk_rows", whole(1, 100_000_000), "200000"),

@@ -39,6 +39,18 @@ _HOW: Mapping[str, str] = {
     StartMode.SPECIFIC: "Give what counts as processed: SELECT @@GLOBAL.gtid_executed shows it as GTIDs, SHOW BINARY LOG STATUS as a place.",
     StartMode.TIMESTAMP: "Give the moment in milliseconds since 1970 (UTC): what was committed before it counts as processed.",
 }
+_HASH, _SALT = "columns.mask.hash", "columns.mask.salt"
+_CONSTANT = "columns.mask.constant"
+#: An option of masks, another one without which it cannot be, and what to do about it.
+_MASK_PAIRS = (
+    (
+        _HASH,
+        _SALT,
+        "Add a placeholder such as `columns.mask.salt: #{salt}`: without a salt, short values are found by trying all.",
+    ),
+    (_SALT, _HASH, "Say which columns are hashed, or remove the line."),
+    (f"{_CONSTANT}.value", _CONSTANT, "Say which columns it stands in, or remove the line."),
+)
 #: Fields of the source that hold table patterns; those of `route` are parsed with their rule.
 _PATTERN_FIELDS = frozenset(("tables", "tables_exclude"))
 
@@ -65,7 +77,7 @@ def resolve(structure: Structure, file: str, resolver: Resolver) -> JobSpec:
 
 
 def resolve_rows(structure: Structure, file: str, resolver: Resolver) -> RowsSpec:
-    """How rows become messages, for those who need no other value of the file.
+    """How rows become messages, for those who need no other value of the file, and none of its secrets.
 
     Raises:
         MissingSecret: a placeholder of one of these options has no value.
@@ -74,7 +86,9 @@ def resolve_rows(structure: Structure, file: str, resolver: Resolver) -> RowsSpe
     reader, fields = _Reader(file, structure.lines, resolver), RowsSpec.model_fields
     values: dict[str, object] = {}
     for block in ("source", "sink"):
-        values |= reader.block(block, {n: s for n, s in structure.blocks[block].items() if s.target in fields})
+        settings = structure.blocks[block].items()
+        wanted = {n: s for n, s in settings if s.target.partition(".")[0] in fields and not is_secret(s.path)}
+        values |= reader.block(block, wanted)
     return RowsSpec.model_validate({name: value for name, value in values.items() if name in fields})
 
 
@@ -90,6 +104,7 @@ def check_literals(structure: Structure, file: str) -> None:
     mode = structure.blocks["source"].get(_MODE)
     if mode is None or mode.is_literal:
         _check_startup(StartMode.INITIAL if mode is None else str(mode.option.read(mode.text)), structure, file)
+    _check_masks(structure, file)
     for index, rule in enumerate(structure.rules):
         literals = _literals(rule)
         reader.block("route", literals)
@@ -113,6 +128,14 @@ def _check_startup(mode: str, structure: Structure, file: str) -> None:
         path = given[0] if given else _MODE
         what, hint = f"`{_MODE}: {mode}` needs {_NEEDED[mode]}", _HOW[mode]
     raise located(InvalidJob(what, hint, f"source.{path}"), file, structure.lines)
+
+
+def _check_masks(structure: Structure, file: str) -> None:
+    given = structure.blocks["source"]
+    for name, other, hint in _MASK_PAIRS:
+        if name in given and other not in given:
+            what = f"`{name}` needs `{other}`" if name == _HASH else f"`{name}` has no effect without `{other}`"
+            raise located(InvalidJob(what, hint, f"source.{name}"), file, structure.lines)
 
 
 def _literals(settings: Settings) -> Settings:

@@ -21,6 +21,7 @@ from shared.job.filters import RowFilters
 from shared.job.patterns import TablePatterns, select
 from shared.job.routing import RouteMode, RouteRule, route
 from shared.job.values import ServerIdRange
+from shared.model.mask import Constant, Hash, Mask
 from shared.model.schema import TableId
 from shared.model.startup import Startup
 from shared.model.throttle import Address, Limits
@@ -50,6 +51,32 @@ class _Record(BaseModel):
         return ()
 
 
+class MasksSpec(_Record):
+    """Columns whose values are replaced. It is called with a table and the name of a column; what hides more comes first."""
+
+    null: ColumnPatterns | None = None
+    constant: ColumnPatterns | None = None
+    text: str = ""
+    hashed: ColumnPatterns | None = None
+    salt: SecretStr | None = None
+
+    def __call__(self, table: TableId, column: str) -> Mask | None:
+        """What stands in place of the column's values; None for a column that is no mask's."""
+        if self.null is not None and self.null(table, column):
+            return Constant(None)
+        if self.constant is not None and self.constant(table, column):
+            return Constant(self.text)
+        if self.hashed is not None and self.hashed(table, column):
+            return Hash(None if self.salt is None else self.salt.get_secret_value().encode())
+        return None
+
+    @property
+    def patterns(self) -> dict[str, ColumnPatterns]:
+        """The lists of patterns, by their options."""
+        every = {"null": self.null, "constant": self.constant, "hash": self.hashed}
+        return {f"source.columns.mask.{name}": found for name, found in every.items() if found is not None}
+
+
 class SourceSpec(_Record):
     """The MySQL server and the tables on it."""
 
@@ -70,6 +97,7 @@ class SourceSpec(_Record):
     tls: Tls = Tls()
     snapshot_hosts: tuple[Address, ...] = ()
     excluded: ColumnPatterns | None = None
+    masks: MasksSpec = MasksSpec()
     row_filters: RowFilters | None = None
 
     def condition(self, table: TableId) -> str | None:
@@ -111,7 +139,7 @@ class SinkSpec(_Record):
 
 
 class RowsSpec(_Record):
-    """How rows become messages; it holds no secret."""
+    """How rows become messages; it holds no secret, but where it comes from a whole job the salt of its masks."""
 
     treat_tinyint1_as_boolean: bool
     fields_include: FieldsInclude
@@ -122,6 +150,7 @@ class RowsSpec(_Record):
     json_columns: Literal["string", "object"]
     set_encoding: Literal["array", "string"]
     excluded: ColumnPatterns | None = None
+    masks: MasksSpec = MasksSpec()
 
 
 class PipelineSpec(_Record):

@@ -97,7 +97,7 @@ class _Builder:
             raise self._error(
                 name,
                 "`transform` is not supported yet",
-                "Remove the block. To leave out columns: source.columns.exclude.",
+                "Remove the block. To leave out or mask columns: source.columns.exclude, source.columns.mask.*.",
             )
         if name not in OPTIONS:
             hint = _elsewhere("", name) or _meant(name, list(OPTIONS))

@@ -181,4 +181,5 @@ def format_options(spec: JobSpec | RowsSpec) -> FormatOptions:
         json_columns=rows.json_columns,
         set_encoding=rows.set_encoding,
         excluded=rows.excluded,
+        masked=rows.masks if rows.masks.patterns else None,
     )

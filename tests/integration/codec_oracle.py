@@ -13,6 +13,7 @@ from typing import Any
 
 from shared.codec import FormatOptions
 from shared.model.schema import Column, TableId
+from tests.unit.codec.mask_oracle import hash_all, one_of_each
 
 _BYTES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
 _GEOMETRIES = (
@@ -36,7 +37,7 @@ def every_other(_table: TableId, column: str) -> bool:
     return zlib.crc32(column.encode()) % 2 == 0
 
 
-#: Every option of the format by itself, none, and all together.
+#: Every option of the format by itself, none, and all together; masks of each kind, and of each column.
 OPTIONS = {
     "none": FormatOptions(),
     "numbers for TINYINT(1)": FormatOptions(treat_tinyint1_as_boolean=False),
@@ -50,6 +51,11 @@ OPTIONS = {
     "SET as a string": FormatOptions(set_encoding="string"),
     "fewer columns": FormatOptions(excluded=every_other),
     "all": FormatOptions(False, "EXCEPT_KEY", "ISO-8601", False, True, "hex", "object", "string"),
+    "masks": FormatOptions(masked=one_of_each),
+    "hashes": FormatOptions(masked=hash_all),
+    "masks of all": FormatOptions(
+        False, "EXCEPT_KEY", "ISO-8601", False, True, "hex", "object", "string", every_other, hash_all
+    ),
 }
 
 

@@ -16,6 +16,7 @@ from shared.model.schema import Table
 from tests.integration.codec_families import FAMILIES
 from tests.integration.codec_lab import CODECS, Lab, folded, opened
 from tests.integration.codec_oracle import OPTIONS, assert_agrees, truth
+from tests.unit.codec.mask_oracle import masked
 
 #: Families of MySQL's types whose rows MariaDB takes as they are.
 SHARED = [
@@ -114,6 +115,10 @@ def test_both_paths_give_the_same_bytes_and_mariadb_agrees(lab: Lab, family: str
         truths = lab.read(f"SELECT {', '.join(map(truth, columns))} FROM t ORDER BY id")
         for texts, (_, value) in zip(truths, rows, strict=True):
             assert_agrees(columns, texts, value, options)
+    hashes = OPTIONS["hashes"]
+    hashed = [(key, masked(table, value, hashes)) for key, value in lab.snapshot(table)]
+    assert lab.snapshot(table, hashes) == hashed
+    assert folded(lab.changes(table, options=hashes, packets=packets)) == dict(hashed)
 
 
 def test_the_law_of_its_own_types(lab: Lab) -> None:

@@ -53,7 +53,7 @@ class TableDecoder:
             else hidden_field(layout)
             for place, layout in enumerate(table_map.columns)
         ]
-        return shape(written, self._options, fields, places)
+        return shape(self.table, self._options, fields, places)
 
 
 class EventDecoder:

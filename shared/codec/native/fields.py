@@ -15,9 +15,10 @@ from shared.codec.native.charsets import UTF8_CHARSET, charset_of
 from shared.codec.options import FormatOptions
 from shared.codec.reference.fields import by_layout
 from shared.codec.reference.json_scalars import json_string
-from shared.codec.reference.json_text import BLOBS, CHARACTERS, GEOMETRIES, INTEGERS
+from shared.codec.reference.json_text import BLOBS, CHARACTERS, GEOMETRIES, INTEGERS, key_members, value_members
 from shared.codec.reference.mariadb import WIDTHS
 from shared.codec.reference.table_map import ColumnLayout
+from shared.model.mask import Hash
 from shared.model.schema import Column, Table
 
 #: One field in the words of src/python.rs.
@@ -28,12 +29,9 @@ _SENT_WIDTHS = {"tinyint": 1, "smallint": 2, "mediumint": 4, "int": 4, "bigint":
 
 
 def shape(table: Table, options: FormatOptions, fields: Sequence[Spec], places: Sequence[int]) -> RowShape:
-    """The shape of a table's rows; `places` says where each column of the table is among the fields."""
-    names = [column.name for column in table.columns]
-    members = {name: (json_string(name) + b":", place) for name, place in zip(names, places, strict=True)}
-    key = [members[name] for name in table.primary_key]
-    whole = options.fields_include == "ALL"
-    value = [members[name] for name in names if whole or name not in table.primary_key]
+    """The shape of a table's rows; `places` says where each column that is written is among the fields."""
+    key = [(text, places[place]) for text, place in key_members(table, options)]
+    value = [(text, None if place is None else places[place]) for text, place in value_members(table, options)]
     return RowShape(list(fields), key, value, options.ignore_null_fields)
 
 
@@ -44,6 +42,10 @@ def hidden_field(layout: ColumnLayout) -> Spec:
 
 def stored_field(table: Table, column: Column, layout: ColumnLayout, options: FormatOptions) -> Spec:
     """A column of a row image, whose layout fits the schema."""
+    return _stored(table, column, layout, options) | _mask(table, column, options)
+
+
+def _stored(table: Table, column: Column, layout: ColumnLayout, options: FormatOptions) -> Spec:
     spec = _stored_place(layout)
     kind = column.data_type
     if kind == "enum":
@@ -67,6 +69,15 @@ def stored_field(table: Table, column: Column, layout: ColumnLayout, options: Fo
 
 def sent_field(table: Table, column: Column, options: FormatOptions) -> Spec:
     """A column of a result set in the binary protocol."""
+    return _sent(table, column, options) | _mask(table, column, options)
+
+
+def _mask(table: Table, column: Column, options: FormatOptions) -> Spec:
+    mask = options.mask(table, column.name)
+    return {"hash_key": mask.key} if isinstance(mask, Hash) else {}
+
+
+def _sent(table: Table, column: Column, options: FormatOptions) -> Spec:
     kind = column.data_type
     if kind in _SENT_WIDTHS:
         spec: Spec = {"layout": "fixed", "size": _SENT_WIDTHS[kind]}

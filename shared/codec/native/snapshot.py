@@ -47,11 +47,11 @@ class SnapshotEncoder:
 
     def __init__(self, table: Table, options: FormatOptions) -> None:
         check_table(table, options)
-        self._table = table = options.written(table)
-        fields = [sent_field(table, column, options) for column in table.columns]
+        self._table = written = options.written(table)
+        fields = [sent_field(table, column, options) for column in written.columns]
         self._decoder = RowDecoder(shape(table, options, fields, range(len(fields))))
         #: One SQL expression per column that is written, in table order.
-        self.select_expressions: tuple[str, ...] = tuple(map(_expression, table.columns))
+        self.select_expressions: tuple[str, ...] = tuple(map(_expression, written.columns))
 
     def check(self, types: Sequence[int]) -> None:
         """Compares the result set's columns with the schema.

@@ -9,8 +9,10 @@ the bytes that MySQL stores. NULL is None and never reaches a writer.
 
 from __future__ import annotations
 
+import hmac
+import json
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from operator import itemgetter
 from struct import Struct
@@ -21,6 +23,7 @@ from shared.codec.reference import json_scalars as scalars
 from shared.codec.reference.geometry import geometry_text
 from shared.errors import UnsupportedType
 from shared.model.change import EncodedRow
+from shared.model.mask import Constant, Hash
 from shared.model.schema import Column, Table
 
 #: A column's value on its way from the server's form to JSON; see the head of this file.
@@ -163,14 +166,55 @@ def _check_labels(table: Table, column: Column, options: FormatOptions) -> None:
         )
 
 
-def _names(columns: tuple[Column, ...]) -> tuple[bytes, ...]:
-    """What stands before each cell: the name and a colon."""
-    return tuple(scalars.json_string(column.name) + b":" for column in columns)
+def hashed(write: Writer | None, key: bytes) -> Writer:
+    """From the plain form to a hash of its text: that of a JSON string, else the JSON itself. What would be null stays null."""
+
+    def write_hash(plain: Any) -> bytes:
+        text: bytes = write(plain) if write else plain
+        if text == b"null":
+            return text
+        if text.startswith(b'"'):
+            text = json.loads(text).encode()
+        return b'"%b"' % hmac.digest(key, text, "sha256").hex().encode()
+
+    return write_hash
 
 
-def _template(columns: tuple[Column, ...]) -> bytes:
-    """A bytes template with one %b per column."""
-    return b"{%b}" % b",".join(name.replace(b"%", b"%%") + b"%b" for name in _names(columns))
+def _masked_writer(table: Table, column: Column, options: FormatOptions) -> Writer | None:
+    write, mask = writer_of(table, column, options), options.mask(table, column.name)
+    return hashed(write, mask.key) if isinstance(mask, Hash) else write
+
+
+#: One member of a JSON object: its name, a colon and the place of its cell; or the whole of it and None.
+Member: TypeAlias = tuple[bytes, int | None]
+
+
+def key_members(table: Table, options: FormatOptions) -> list[tuple[bytes, int]]:
+    """What keys are made of, in key order; places are those of the columns that are written."""
+    names = [column.name for column in options.written(table).columns]
+    return [(scalars.json_string(name) + b":", names.index(name)) for name in table.primary_key]
+
+
+def value_members(table: Table, options: FormatOptions) -> list[Member]:
+    """What values are made of, in table order."""
+    names = [column.name for column in options.written(table).columns]
+    members: list[Member] = []
+    for name in (column.name for column in options.shown(table).columns):
+        if name in table.primary_key and options.fields_include == "EXCEPT_KEY":
+            continue
+        begin, mask = scalars.json_string(name) + b":", options.mask(table, name)
+        if not isinstance(mask, Constant):
+            members.append((begin, names.index(name)))
+        elif mask.text is not None:
+            members.append((begin + scalars.json_string(mask.text), None))
+        elif not options.ignore_null_fields:
+            members.append((begin + b"null", None))
+    return members
+
+
+def _template(members: Iterable[Member]) -> bytes:
+    """A bytes template with one %b per cell."""
+    return b"{%b}" % b",".join(text.replace(b"%", b"%%") + (b"" if place is None else b"%b") for text, place in members)
 
 
 def _picker(places: tuple[int, ...]) -> Callable[[list[bytes]], Any]:
@@ -208,8 +252,8 @@ def column_to_json(read: Callable[[Any], Plain] | None, write: Writer | None) ->
 class RowWriter:
     """Puts the JSON of columns together to keys and values of one table.
 
-    `writers` has for each column, in table order, what makes JSON of its plain form (None:
-    nothing).
+    `writers` has for each column that is written, in table order, what makes JSON of its plain form (None:
+    nothing). `table` has all columns.
 
     Raises:
         UnsupportedType: a column's type is not known, or the table has no primary key.
@@ -221,26 +265,30 @@ class RowWriter:
                 f"{table.id}: the table has no primary key, so its rows have no key in Kafka.",
                 "Give the table a primary key, or exclude it with tables.exclude.",
             )
-        names = [column.name for column in table.columns]
-        self.writers = tuple(writer_of(table, column, options) for column in table.columns)
-        #: For each key column, in key order, its place in the table.
-        self.key_places = tuple(names.index(name) for name in table.primary_key)
-        values = tuple(i for i in range(len(names)) if options.fields_include == "ALL" or i not in self.key_places)
-        columns = tuple(table.columns[i] for i in values)
-        self._key_template = _template(table.key_columns)
+        written = options.written(table)
+        self.writers = tuple(_masked_writer(table, column, options) for column in written.columns)
+        key, value = key_members(table, options), value_members(table, options)
+        #: For each key column, in key order, its place among those that are written.
+        self.key_places = tuple(place for _, place in key)
+        self._key_template = _template(key)
         self._pick_key = _picker(self.key_places)
-        self._values = values
-        self._value_template = _template(columns)
-        self._pick_value: Callable[[list[bytes]], Any] = tuple if len(values) == len(names) else _picker(values)
-        #: Where each cell of a value is and what stands before it; only where nulls are left out.
-        self._members = tuple(zip(values, _names(columns), strict=True)) if options.ignore_null_fields else None
+        self._values = values = tuple(place for _, place in value if place is not None)
+        self._value_template = _template(value)
+        whole = len(values) == len(written.columns)
+        self._pick_value: Callable[[list[bytes]], Any] = tuple if whole else _picker(values)
+        #: What values are made of; only where nulls are left out.
+        self._members = value if options.ignore_null_fields else None
 
     def row(self, cells: list[bytes]) -> EncodedRow:
-        """Key and value, from the JSON of every column in table order."""
+        """Key and value, from the JSON of every column that is written, in table order."""
         key = self._key_template % self._pick_key(cells)
         if self._members is None:
             return key, self._value_template % self._pick_value(cells)
-        members = [name + cells[place] for place, name in self._members if cells[place] != b"null"]
+        members = (
+            text if place is None else text + cells[place]
+            for text, place in self._members
+            if place is None or cells[place] != b"null"
+        )
         return key, b"{%b}" % b",".join(members)
 
     def rows(self, columns: Sequence[Sequence[bytes]]) -> list[EncodedRow]:
@@ -249,7 +297,8 @@ class RowWriter:
             return [self.row(list(cells)) for cells in zip(*columns, strict=True)]
         keys = map(self._key_template.__mod__, zip(*(columns[place] for place in self.key_places), strict=True))
         if not self._values:
-            return [(key, self._value_template) for key in keys]
+            value = self._value_template % ()
+            return [(key, value) for key in keys]
         values = zip(*(columns[place] for place in self._values), strict=True)
         return list(zip(keys, map(self._value_template.__mod__, values), strict=True))
 

@@ -40,9 +40,8 @@ def check_table(table: Table, options: FormatOptions | None = None) -> None:
         UnsupportedType: a column's type or charset is not known, or the table has no primary key.
     """
     options = options or FormatOptions()
-    table = options.written(table)
     RowWriter(table, options)
-    for column in table.columns:
+    for column in options.written(table).columns:
         layout = expected_layout(column)
         if layout is None:
             raise UnsupportedType(
@@ -66,7 +65,7 @@ class TableDecoder:
         check_table(table, options)
         self.table = table
         self._written = options.written(table)
-        self._writer = RowWriter(self._written, options)
+        self._writer = RowWriter(table, options)
         self._bound: tuple[bytes, BoundRows] | None = None
 
     def bind(self, body: bytes) -> BoundRows:
@@ -97,7 +96,7 @@ class _Plan(NamedTuple):
 
 
 class BoundRows:
-    """Decodes the rows events that follow one TABLE_MAP. `written` is the table with the columns that messages hold.
+    """Decodes the rows events that follow one TABLE_MAP. `written` is the table with the columns whose values messages are made of.
 
     Raises:
         SchemaChanged: the table in the binlog is not the schema's.
@@ -254,7 +253,7 @@ def agreed_places(table: Table, table_map: TableMap) -> tuple[int, ...]:
 
 
 def written_places(table: Table, written: Table, table_map: TableMap) -> tuple[int, ...]:
-    """For each column that messages hold, its place in the binlog; all columns must agree.
+    """For each column whose values messages are made of, its place in the binlog; all columns must agree.
 
     Raises:
         SchemaChanged: as `agreed_places`.

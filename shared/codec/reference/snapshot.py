@@ -109,9 +109,9 @@ class SnapshotEncoder:
     protocol = "text"
 
     def __init__(self, table: Table, options: FormatOptions) -> None:
-        self._table = table = options.written(table)
         self._packets = Packets()
         self._writer = RowWriter(table, options)
+        self._table = table = options.written(table)
         #: None for columns whose text is JSON as it comes.
         self._steps = tuple(
             column_to_json(_parser(table, column), write)

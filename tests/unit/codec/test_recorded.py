@@ -12,6 +12,7 @@ from shared.errors import HeadraceError
 from shared.model.binlog import Rotate, RowChanges, TransactionBegin, TransactionEnd
 from shared.model.places import Placed, all_before
 from shared.model.position import Coordinates, GtidSet
+from tests.unit.codec.mask_oracle import hash_all, masked, one_of_each, unmasked
 from tests.unit.codec.packets import (
     CHECKSUM_OFF,
     CODECS,
@@ -60,6 +61,26 @@ def test_columns_that_are_left_out_are_nowhere_and_all_others_as_before(name: st
         }
         assert found == expected
     assert left > 10
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        FormatOptions(masked=one_of_each),
+        FormatOptions(masked=hash_all, ignore_null_fields=True, binary_encoding="hex"),
+        FormatOptions(masked=one_of_each, fields_include="EXCEPT_KEY", json_columns="object", ignore_null_fields=True),
+    ],
+)
+def test_masks_are_in_the_place_of_values(options: FormatOptions) -> None:
+    for stream in STREAMS.values():
+        plain = folded(decoder(*TABLES.values(), options=unmasked(options), started=False), stream.packets)
+        topics = folded(decoder(*TABLES.values(), options=options, started=False), stream.packets)
+        expected = {
+            table: {key: masked(TABLES[table], value, options) for key, value in rows.items()}
+            for table, rows in plain.items()
+        }
+        assert topics == expected
+        assert topics != plain
 
 
 def test_tables_that_nobody_wants_give_transactions_only() -> None:

@@ -7,6 +7,7 @@ import pytest
 from scheduler.flink import Engine, Field, Form, Style, client_properties, create_table, table_names, topic_of
 from shared.codec import FormatOptions
 from shared.errors import InvalidJob
+from shared.model.mask import Hash
 from shared.model.schema import Column, Table, TableId
 
 ORDER = Table(
@@ -72,6 +73,15 @@ def test_columns_that_are_left_out_are_no_columns() -> None:
     names = [field.name for field in topic_of(ORDER, "t", options).values]
     assert names == [column.name for column in ORDER.columns if column.name != "product"]
     assert len(names) < len(ORDER.columns)
+
+
+def test_masked_columns_are_strings() -> None:
+    kept = {"id", "product"}
+    options = FormatOptions(masked=lambda _, column: None if column in kept else Hash(None))
+    types = {field.name: field.type for field in topic_of(ORDER, "t", options).values}
+    plain = {field.name: field.type for field in topic_of(ORDER, "t", FormatOptions()).values}
+    assert types == {name: plain[name] if name in kept else "STRING" for name in plain}
+    assert types != plain
 
 
 def test_vvr_has_the_form_of_the_reference_document() -> None:

@@ -12,6 +12,7 @@ from shared.codec import FormatOptions
 from shared.errors import InvalidJob
 from shared.job.placeholders import Resolver
 from shared.job.spec import parse
+from shared.model.mask import Constant
 from shared.model.schema import TableId
 from shared.runtime.connections import format_options
 
@@ -48,12 +49,15 @@ def test_each_option_reaches_its_field_and_no_other(line: str, field: str, value
 
 
 def test_the_job_file_can_set_every_field() -> None:
-    fields = {field for _, field, _ in GIVEN} | {"treat_tinyint1_as_boolean", "excluded"}
+    fields = {field for _, field, _ in GIVEN} | {"treat_tinyint1_as_boolean", "excluded", "masked"}
     assert fields == {field.name for field in dataclasses.fields(FormatOptions)}
     assert options(source=", treat-tinyint1-as-boolean.enabled: false") == FormatOptions(False)
     excluded = options(source=", columns.exclude: shop.orders.note").excluded
     assert excluded is not None
     assert excluded(TableId("shop", "orders"), "note")
+    masked = options(source=", columns.mask.null: shop.orders.note").masked
+    assert masked is not None
+    assert masked(TableId("shop", "orders"), "note") == Constant(None)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.errors import InvalidJob, MissingSecret
 from shared.job.options import OPTIONS, find, is_secret
 from shared.job.placeholders import Resolver
-from shared.job.records import AliyunSpec, PipelineSpec, SinkSpec, SourceSpec
+from shared.job.records import AliyunSpec, MasksSpec, PipelineSpec, SinkSpec, SourceSpec
 from shared.job.spec import FieldsInclude, JobSpec, RouteMode, ServerIdRange, job_name, parse
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
@@ -453,6 +453,8 @@ def test_options_and_records_have_the_same_fields() -> None:
     assert fields("pipeline") == set(PipelineSpec.model_fields)
     aliyun = {o.field.removeprefix("aliyun.") for o in OPTIONS["sink"] if o.field.startswith("aliyun.")}
     assert aliyun == set(AliyunSpec.model_fields)
+    masks = {o.field.removeprefix("masks.") for o in OPTIONS["source"] if o.field.startswith("masks.")}
+    assert masks == set(MasksSpec.model_fields)
 
 
 def test_option_names_are_unique_and_exact_ones_come_first() -> None:

@@ -29,8 +29,8 @@ sink:
 """
 
 
-def job(tables: str, rest: str = "") -> JobSpec:
-    text = JOB.replace("TABLES", tables) + rest
+def job(tables: str, rest: str = "", source: str = "") -> JobSpec:
+    text = JOB.replace("TABLES\n", f"{tables}\n{source}") + rest
     return parse(text, "shop.yaml").resolve(Resolver({"password": "secret"}))
 
 
@@ -175,6 +175,33 @@ def test_columns_that_are_left_out_must_be_there_and_in_no_key() -> None:
     assert "order_dw.user.nmae" in idle.message
     assert found("order_dw.user.nmae", all_tables=False).ok, "another table of the job may have it"
     assert checks.check_excluded([user], None, all_tables=True) == []
+
+
+def test_masked_columns_must_be_there_in_no_key_and_have_one_mask() -> None:
+    name, mail = (Column(name, "varchar", "varchar(9)", character_set="utf8mb4") for name in ("name", "mail"))
+    user, order = keyed("user", name, mail), keyed("order", name)
+
+    def found(*lines: str, all_tables: bool = True) -> list[Finding]:
+        options = "".join(f"  columns.{line}\n" for line in lines)
+        spec = job(r"order_dw.\.*", source=options)
+        return checks.check_masks([user, order], spec.source, all_tables=all_tables)
+
+    (fine,) = found(r"mask.null: order_dw.\.*.name", "mask.constant: order_dw.user.mail")
+    assert (fine.ok, fine.message) == (True, "3 columns masked.")
+    (key,) = found(r"mask.constant: \.*.\.*.id")
+    assert key.is_error
+    assert (key.path, "order_dw.user.id, order_dw.order.id" in key.message) == ("source.columns.mask.constant", True)
+    (idle,) = found("mask.null: order_dw.user.name", "mask.constant: order_dw.user.nmae")
+    assert idle.is_error
+    assert "order_dw.user.nmae" in idle.message
+    assert found("mask.constant: order_dw.user.nmae", all_tables=False)[0].ok
+    (doubled,) = found(
+        r"mask.null: order_dw.\.*.name", "mask.constant: order_dw.user.name", "exclude: order_dw.order.name"
+    )
+    assert doubled.is_error
+    assert "order_dw.user.name (source.columns.mask.null, source.columns.mask.constant)" in doubled.message
+    assert "order_dw.order.name (source.columns.mask.null, source.columns.exclude)" in doubled.message
+    assert found() == []
 
 
 def test_a_type_that_is_not_known_may_be_left_out() -> None:

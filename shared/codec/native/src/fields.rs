@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
 use crate::charsets::Charset;
 use crate::decimal_bytes;
 use crate::fault::{counted, little, take, Malformed, Res};
@@ -88,6 +91,8 @@ pub enum Format {
     Address(Address),
     /// Of a COMPRESSED column of MariaDB: what its plain bytes are.
     Compressed(Box<Format>),
+    /// A hash of the value's text in place of the value.
+    Hashed { value: Box<Format>, keyed: Box<Hmac<Sha256>> },
 }
 
 /// One column as it comes.
@@ -156,6 +161,18 @@ impl Format {
             Format::Vector => vector(out, raw)?,
             Format::Address(kind) => kind.write(out, raw)?,
             Format::Compressed(plain) => plain.write(out, &mariadb::decompressed(raw)?, scratch)?,
+            Format::Hashed { value, keyed } => {
+                let begin = out.len();
+                value.write(out, raw, scratch)?;
+                if &out[begin..] != b"null" {
+                    let mut keyed = Hmac::clone(keyed);
+                    json_text::of_text(&out[begin..], |part| keyed.update(part))?;
+                    out.truncate(begin);
+                    out.push(b'"');
+                    json_text::hex(out, &keyed.finalize().into_bytes());
+                    out.push(b'"');
+                }
+            }
         }
         Ok(())
     }

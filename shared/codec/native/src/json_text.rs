@@ -70,6 +70,41 @@ fn escape(out: &mut Vec<u8>, byte: u8, digits: &[u8; 16]) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
+/// Hands on the text of a JSON value piece by piece: what a string holds, of anything else the JSON itself.
+pub fn of_text(json: &[u8], mut take: impl FnMut(&[u8])) -> Res<()> {
+    let Some(mut rest) = json.strip_prefix(b"\"").and_then(|inner| inner.strip_suffix(b"\"")) else {
+        take(json);
+        return Ok(());
+    };
+    while let Some(place) = rest.iter().position(|byte| *byte == b'\\') {
+        take(&rest[..place]);
+        let escaped = &rest[place + 1..];
+        let (byte, size) = unescaped(escaped).ok_or(Malformed("JSONDecodeError"))?;
+        take(&[byte]);
+        rest = &escaped[size..];
+    }
+    take(rest);
+    Ok(())
+}
+
+/// What stands behind a backslash: the character, and how many bytes spell it. Only ASCII is ever escaped.
+fn unescaped(raw: &[u8]) -> Option<(u8, usize)> {
+    let byte = match *raw.first()? {
+        same @ (b'"' | b'\\' | b'/') => same,
+        b'b' => 0x08,
+        b't' => b'\t',
+        b'n' => b'\n',
+        b'f' => 0x0C,
+        b'r' => b'\r',
+        b'u' => {
+            let code = std::str::from_utf8(raw.get(1..5)?).ok()?;
+            return u8::from_str_radix(code, 16).ok().filter(u8::is_ascii).map(|byte| (byte, 5));
+        }
+        _ => return None,
+    };
+    Some((byte, 1))
+}
+
 /// UTF-8, or the fault that the codec names.
 #[inline]
 pub fn utf8(raw: &[u8]) -> Res<&str> {

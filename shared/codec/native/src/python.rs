@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hmac::{Hmac, KeyInit};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -14,7 +15,7 @@ use crate::fault::{little, Malformed};
 use crate::fields::{BytesStyle, DateStyle, Field, Format, Layout};
 use crate::mariadb::Address;
 use crate::packets::{signal, Buffer, Signal};
-use crate::rows::{Member, Pair, Pairs, RowShape};
+use crate::rows::{KeyMember, Pair, Pairs, RowShape, ValueMember};
 
 fn wrong(what: &str) -> PyErr {
     PyValueError::new_err(format!("no such field specification: {what}"))
@@ -56,12 +57,13 @@ impl PyRowShape {
     #[new]
     fn new(
         fields: Vec<Bound_<'_, PyDict>>,
-        key: Vec<Member>,
-        value: Vec<Member>,
+        key: Vec<KeyMember>,
+        value: Vec<ValueMember>,
         ignore_nulls: bool,
     ) -> PyResult<PyRowShape> {
         let fields = fields.iter().map(field).collect::<PyResult<Vec<_>>>()?;
-        if key.iter().chain(&value).any(|(_, place)| *place >= fields.len()) {
+        let places = key.iter().map(|(_, place)| *place).chain(value.iter().filter_map(|(_, place)| *place));
+        if places.max().is_some_and(|last| last >= fields.len()) {
             return Err(wrong("a member without a field"));
         }
         Ok(PyRowShape(Arc::new(RowShape { fields, key, value, ignore_nulls })))
@@ -92,7 +94,15 @@ fn field(spec: &Bound_<'_, PyDict>) -> PyResult<Field> {
     if !fits(layout, &format) {
         return Err(wrong("a layout that its format cannot read"));
     }
-    Ok(Field { layout, format })
+    Ok(Field { layout, format: hashed(spec, format)? })
+}
+
+/// The format, or its hash where there is a key for one.
+fn hashed(spec: &Bound_<'_, PyDict>, value: Format) -> PyResult<Format> {
+    let Some(key) = spec.get_item("hash_key")? else { return Ok(value) };
+    let key: Vec<u8> = key.extract().map_err(|_| wrong("hash_key"))?;
+    let keyed = Hmac::new_from_slice(&key).map_err(|_| wrong("hash_key"))?;
+    Ok(Format::Hashed { value: Box::new(value), keyed: Box::new(keyed) })
 }
 
 /// Formats of fixed width index into their bytes, so the width is checked here, once.

@@ -3,15 +3,17 @@
 use crate::fault::{Malformed, Res};
 use crate::fields::Field;
 
-/// A member of a JSON object: `"name":` and the place of its field.
-pub type Member = (Vec<u8>, usize);
+/// A member of a key: `"name":` and the place of its field.
+pub type KeyMember = (Vec<u8>, usize);
+/// A member of a value; without a field, the whole member, which is the same in every row.
+pub type ValueMember = (Vec<u8>, Option<usize>);
 
 /// How rows of one table are read and written.
 pub struct RowShape {
     /// In the order in which they come.
     pub fields: Vec<Field>,
-    pub key: Vec<Member>,
-    pub value: Vec<Member>,
+    pub key: Vec<KeyMember>,
+    pub value: Vec<ValueMember>,
     /// A value leaves out what is null.
     pub ignore_nulls: bool,
 }
@@ -95,12 +97,13 @@ impl RowShape {
                 out.push(b',');
             }
             out.extend_from_slice(name);
+            let Some(field) = *field else { continue };
             let text = out.len();
-            let (start, size) = image[*field];
+            let (start, size) = image[field];
             if (start, size) == NULL {
                 out.extend_from_slice(b"null");
             } else {
-                self.fields[*field].format.write(out, &data[start..start + size], &mut pairs.scratch)?;
+                self.fields[field].format.write(out, &data[start..start + size], &mut pairs.scratch)?;
             }
             if self.ignore_nulls && &out[text..] == b"null" {
                 out.truncate(before);

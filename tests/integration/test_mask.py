@@ -1,0 +1,98 @@
+"""Masked columns of a job: by both paths, for readers of all kinds, and the salt in nothing that is stored."""
+
+from __future__ import annotations
+
+import hmac
+import json
+
+from confluent_kafka.admin import AdminClient
+
+from tests.integration.test_job import eventually_holds, execute, job, streaming
+from tests.plugins.fix_headrace import read_topic
+
+SALT = "s4lt-that-nobody-stores"
+SECRET = "not-for-kafka"
+
+
+def digest(text: str) -> str:
+    return hmac.new(SALT.encode(), text.encode(), "sha256").hexdigest()
+
+
+def masks(db: str) -> str:
+    return f"""\
+  columns.mask.null: {db}.user.birthday
+  columns.mask.constant: {db}.user.(phone|shape)
+  columns.mask.constant.value: '***'
+  columns.mask.hash: {db}.user.pin, {db}.\\.*.mail
+  columns.mask.salt: #{{salt}}
+"""
+
+
+def row(number: int, name: str, pin: int, mail: str | None) -> bytes:
+    shown = {"id": number, "name": name, "birthday": None, "phone": "***", "pin": digest(str(pin)), "shape": "***"}
+    return json.dumps(shown | {"mail": mail and digest(mail)}, separators=(",", ":")).encode()
+
+
+def test_what_is_masked_is_nowhere_and_joins_still_work(cluster, mysql_server, mysql_database) -> None:
+    db = mysql_database
+    execute(
+        mysql_server,
+        "CREATE TABLE user (id INT PRIMARY KEY, name VARCHAR(30), birthday DATE NOT NULL, phone VARCHAR(30), pin BIGINT,"
+        " shape GEOMETRY, mail VARCHAR(60));\n"
+        "CREATE TABLE letter (id INT PRIMARY KEY, mail CHAR(60));\n"
+        f"INSERT INTO user VALUES (1, 'Tom', '2001-02-03', '{SECRET}1', 4711, POINT(1, 2), '\"{SECRET}\"@x'),"
+        " (2, 'Jerry', '2001-02-03', NULL, 0, NULL, NULL);\n"
+        f"INSERT INTO letter VALUES (7, '\"{SECRET}\"@x')",
+        db,
+    )
+    text = job(rf"{db}.\.*", source=masks(db))
+    cluster.environment["HEADRACE_VAR_SALT"] = SALT
+    for right, wrong, said in (
+        ("user.birthday", "user.(id|pin)", "user.id"),
+        ("#{salt}", SALT, "source.columns.mask.salt"),
+    ):
+        refused = cluster.cli_here("submit", "-", "--name", "no", stdin=text.replace(right, wrong))
+        assert refused.exit_code == 2
+        assert said in refused.output
+        assert SALT not in refused.output
+
+    cluster.binlog_worker(), cluster.snapshot_worker(1)
+    cluster.submit(text, "masked")
+    cluster.wait("the job streams", lambda: streaming(cluster, "masked"))
+    execute(
+        mysql_server,
+        f"INSERT INTO user VALUES (3, 'Spike', '2001-02-03', '{SECRET}', -5, POINT(3, 4), '{SECRET}');\n"
+        f"UPDATE user SET phone = '{SECRET}9', pin = 12 WHERE id = 1",
+        db,
+    )
+    mail = f'"{SECRET}"@x'
+    rows = {
+        b'{"id":1}': row(1, "Tom", 12, mail),
+        b'{"id":2}': row(2, "Jerry", 0, None),
+        b'{"id":3}': row(3, "Spike", -5, SECRET),
+    }
+    eventually_holds(cluster, f"{db}.user", rows)
+    verified = cluster.cli_here("verify", "masked", "--json")
+    assert verified.exit_code == 0, verified.output
+
+    del cluster.environment["HEADRACE_VAR_SALT"]  # who reads topics needs none
+    joined = cluster.cli_here(
+        "sql", "masked", "SELECT name, phone FROM letter JOIN user USING (mail)", "--format", "json"
+    )
+    assert json.loads(joined.stdout) == {"name": "Tom", "phone": "***"}, joined.output
+    statements = cluster.cli_here("ddl", "masked").stdout
+    assert all(f"`{name}` STRING" in statements for name in ("birthday", "pin", "shape", "mail")), statements
+
+    topics = AdminClient({"bootstrap.servers": cluster.bootstrap}).list_topics(timeout=20).topics
+    ours = [name for name in topics if name.startswith((f"{db}.", cluster.environment["HEADRACE_REGISTRY_TOPIC"]))]
+    assert len(ours) == 4, "two tables, the registry and the job's state"
+    stored = b"".join(
+        part or b""
+        for name in ours
+        for message in read_topic(cluster.bootstrap, name, "read_uncommitted")
+        for part in message
+    )
+    assert b"#{salt}" in stored
+    assert SALT.encode() not in stored and SECRET.encode() not in stored
+    for process in cluster.processes:
+        assert not process.says(SALT) and not process.says(SECRET)
