@@ -52,14 +52,14 @@ class Grants:
         """Those of the privileges that are not given everywhere."""
         return [] if _ALL in self.everywhere else [name for name in privileges if name not in self.everywhere]
 
-    def may_select(
+    def covers(
         self, table: TableId, *, literal: bool = False, ignore_case: bool = False, privilege: str = "SELECT"
     ) -> bool:
-        """True when every column of the table can be read, or the privilege is given that is named instead.
+        """True when a privilege is given on the table as a whole.
 
         Args:
             table: the table.
-            privilege: another one that is given on databases or tables.
+            privilege: one that is given on databases or tables.
             literal: databases in grants are names and not patterns; partial_revokes is ON.
             ignore_case: names have no case on this server.
         """

@@ -96,7 +96,7 @@ def check_read_privileges(facts: ServerFacts, tables: Sequence[TableId]) -> tupl
     subject = "read_privileges"
     given = grants.parse_grants(facts.grants)
     literal = facts.partial_revokes == "ON"
-    readable = [t for t in tables if given.may_select(t, literal=literal, ignore_case=facts.ignores_case)]
+    readable = [t for t in tables if given.covers(t, literal=literal, ignore_case=facts.ignores_case)]
     missing = sorted(set(tables).difference(readable))
     if not missing:
         return readable, passed(subject, f"{facts.user} may read all of them.")
@@ -115,7 +115,7 @@ def check_lock_privileges(facts: ServerFacts, tables: Sequence[TableId]) -> list
     databases = dict.fromkeys(
         table.database
         for table in tables
-        if not given.may_select(table, literal=literal, ignore_case=facts.ignores_case, privilege=privilege)
+        if not given.covers(table, literal=literal, ignore_case=facts.ignores_case, privilege=privilege)
     )
     if not databases:
         return [passed(subject, f"{facts.user} may wait for open transactions of the tables.")]

@@ -25,19 +25,19 @@ def quoted(name: str) -> str:
 
 
 def may_select(lines: list[str], table: TableId = ORDERS, **more: bool) -> bool:
-    return parse_grants(lines).may_select(table, **more)
+    return parse_grants(lines).covers(table, **more)
 
 
 def test_everything_that_is_needed_on_everything() -> None:
     grants = parse_grants(["GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO `headrace`@`%`"])
     assert grants.missing(REPLICATION_PRIVILEGES) == []
-    assert grants.may_select(ORDERS)
+    assert grants.covers(ORDERS)
 
 
 def test_usage_is_nothing() -> None:
     grants = parse_grants(["GRANT USAGE ON *.* TO `u`@`%`"])
     assert grants.missing(REPLICATION_PRIVILEGES) == list(REPLICATION_PRIVILEGES)
-    assert not grants.may_select(ORDERS)
+    assert not grants.covers(ORDERS)
 
 
 def test_one_of_two_is_named() -> None:
@@ -48,7 +48,7 @@ def test_one_of_two_is_named() -> None:
 def test_all_privileges_are_all() -> None:
     grants = parse_grants(["GRANT ALL PRIVILEGES ON *.* TO 'root'@'localhost' WITH GRANT OPTION"])
     assert grants.missing(REPLICATION_PRIVILEGES) == []
-    assert grants.may_select(ORDERS)
+    assert grants.covers(ORDERS)
 
 
 def test_the_long_lines_of_root_are_read() -> None:
