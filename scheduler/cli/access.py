@@ -30,6 +30,7 @@ from shared.job.placeholders import Resolver
 from shared.job.spec import JobSpec, parse
 from shared.machines.ledger import StoredState
 from shared.model.job import Wanted, state_topic
+from shared.model.label import PLAIN, Label
 from shared.model.orders import VERIFY_TASK
 from shared.model.topic import TopicMaker
 from shared.model.verify import Difference, Report, VerifyPart
@@ -113,10 +114,12 @@ class Access:
         return format_options(parse(wanted.text, wanted.file).rows(self.resolver({})))
 
     def open_topic(
-        self, options: Mapping[str, str], topic: str, partitions: Iterable[int] | None = None
+        self, options: Mapping[str, str], topic: str, partitions: Iterable[int] | None = None, label: Label = PLAIN
     ) -> TopicReader:
-        """The topic, or some of its partitions, from the beginning. Raises Unavailable, SinkRefused."""
-        return TopicReader(options, topic, partitions)
+        """The topic, or some of its partitions, from the beginning; of tables that share it the messages of one label. Raises
+        Unavailable, SinkRefused.
+        """
+        return TopicReader(options, topic, partitions, label=label)
 
     def partitions(self, options: Mapping[str, str], topic: str) -> Sequence[int]:
         """The partitions of a topic. Raises Unavailable, SinkRefused."""

@@ -12,7 +12,7 @@ import click
 
 from scheduler.cli import options
 from scheduler.cli.access import Access
-from scheduler.cli.ddl import stored_tables
+from scheduler.cli.ddl import by_topic, stored_tables
 from scheduler.cli.exits import Exit
 from scheduler.cli.output import Output
 from scheduler.cli.views import catalog_view
@@ -121,8 +121,7 @@ def _cluster(access: Access, job: str | None, wishes: CatalogOptions) -> _Cluste
         wanted = jobs.get(job)
     sink = access.sink_options(wanted)
     written = parse(wanted.text, wanted.file).written_properties()
-    shown = access.format_options(wanted).shown
-    tables = {record.topic: shown(record.table) for record in stored_tables(access, wanted)}
+    tables = by_topic(stored_tables(access, wanted), access.format_options(wanted))
     return _Cluster(sink, client_properties(sink["bootstrap.servers"], written), tables)
 
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 import click
 
 from scheduler.cli import options
 from scheduler.cli.access import Access
 from scheduler.cli.output import Output
-from scheduler.flink import Engine, Form, Style, client_properties, create_database, create_table, table_names, topic_of
+from scheduler.flink import (
+    Engine,
+    Form,
+    Style,
+    client_properties,
+    create_database,
+    create_table,
+    shared_table,
+    table_names,
+    topic_of,
+)
+from shared.codec import FormatOptions
 from shared.errors import InvalidJob
 from shared.job.spec import parse
 from shared.machines.ledger import TableRecord
 from shared.model.job import Wanted
-from shared.model.schema import TableId
+from shared.model.schema import Table
 
 
 @click.command()
@@ -51,9 +63,7 @@ def ddl(
         wanted = jobs.get(job)
     every = stored_tables(access, wanted)
     records = chosen(every, tables, job)
-    # Over all tables of the job, so that a table keeps its name whichever others are asked for.
-    names = table_names([record.table.id for record in every], "_source")
-    documents = _documents(access, wanted, records, names, form)
+    documents = _documents(access, wanted, every, {record.topic for record in records}, form)
     if json:
         output.document(documents)
         return
@@ -83,6 +93,16 @@ def stored_tables(access: Access, wanted: Wanted) -> list[TableRecord]:
     return [state.tables[table] for table in sorted(state.tables)]
 
 
+def by_topic(records: Sequence[TableRecord], spelling: FormatOptions) -> dict[str, Table]:
+    """The table of each topic, as messages show it; tables that share a topic are one."""
+    tables: dict[str, Table] = {}
+    for topic in dict.fromkeys(record.topic for record in records):
+        sharing = [record for record in records if record.topic == topic]
+        shown, shard_key = [spelling.shown(record.table) for record in sharing], sharing[0].shard_key
+        tables[topic] = shared_table(shown, shard_key, topic) if shard_key else shown[0]
+    return tables
+
+
 def chosen(records: Sequence[TableRecord], names: Iterable[str], job: str) -> list[TableRecord]:
     """The records of these tables, all without names.
 
@@ -101,15 +121,22 @@ def chosen(records: Sequence[TableRecord], names: Iterable[str], job: str) -> li
 
 
 def _documents(
-    access: Access, wanted: Wanted, records: Sequence[TableRecord], names: Mapping[TableId, str], form: Form
+    access: Access, wanted: Wanted, every: Sequence[TableRecord], topics: Collection[str], form: Form
 ) -> list[dict[str, str]]:
     written, format_ = parse(wanted.text, wanted.file).written_properties(), access.format_options(wanted)
     bootstrap = access.resolver({}).substitute(written["bootstrap.servers"], "sink.properties.bootstrap.servers")
     properties = client_properties(bootstrap, written)
+    tables = by_topic(every, format_)
+    # Over all tables of the job, so that a table keeps its name whichever others are asked for.
+    names = table_names([table.id for table in tables.values()], "_source")
     found = []
-    for record in records:
-        table = record.table.id
-        name = (table.database, table.table) if form.style is Style.CATALOG else (names[table],)
-        statement = create_table(name, topic_of(record.table, record.topic, format_), form, properties)
-        found.append({"table": str(table), "topic": record.topic, "name": ".".join(name), "statement": statement})
+    for topic, table in tables.items():
+        if topic not in topics:
+            continue
+        name = tuple(table.id) if form.style is Style.CATALOG else (names[table.id],)
+        statement = create_table(
+            name, topic_of(table, topic, replace(format_, excluded=None, masked=None)), form, properties
+        )
+        shared = ", ".join(str(record.table.id) for record in every if record.topic == topic)
+        found.append({"table": shared, "topic": topic, "name": ".".join(name), "statement": statement})
     return found

@@ -19,8 +19,9 @@ from scheduler.cli.reading import Bars
 from scheduler.cli.tables import tables_of
 from scheduler.console.history import History, history_of
 from scheduler.console.keys import key_bytes
-from scheduler.console.sources import Source
+from scheduler.flink import shared_table
 from shared.adapters.kafka.snapshot import TopicMessage
+from shared.model.schema import Table
 from shared.runtime.connections import registry_config
 
 
@@ -56,8 +57,8 @@ def peek(access: Access, topic: str, keys: tuple[str, ...], history: int, json: 
     """
     output = Output(json=json)
     try:
-        source, cluster = _find(access, output, topic)
-        key = key_bytes(keys, source.table if source else None)
+        table, cluster = _find(access, output, topic)
+        key = key_bytes(keys, table)
         everything = access.partitions(cluster, topic)
         with Bars(output) as bars:
             found = history_of(
@@ -72,13 +73,15 @@ def peek(access: Access, topic: str, keys: tuple[str, ...], history: int, json: 
     return Exit.OK if found.count else Exit.FAILED
 
 
-def _find(access: Access, output: Output, topic: str) -> tuple[Source | None, Mapping[str, str]]:
-    """The table of the topic, and its cluster; of a topic that no job writes, the registry's cluster."""
+def _find(access: Access, output: Output, topic: str) -> tuple[Table | None, Mapping[str, str]]:
+    """The table of the topic, or all that share it as one, and its cluster; of a topic that no job writes, the registry's cluster."""
     with access.jobs() as jobs:
         tables = tables_of(access, jobs, None)
-    for source in tables.sources:
-        if source.topic == topic:
-            return source, tables.clusters[source.job]
+    found = [source for source in tables.sources if source.topic == topic]
+    if found:
+        first, *_ = found
+        shared = shared_table([one.table for one in found], first.shard_key, topic) if first.shard_key else first.table
+        return shared, tables.clusters[first.job]
     for note in tables.notes:
         output.note(note)
     return None, registry_config(access.settings)

@@ -139,7 +139,7 @@ def _session(
         session = Session(
             engine,
             tables.sources,
-            lambda source: access.open_topic(tables.clusters[source.job], source.topic),
+            lambda source: access.open_topic(tables.clusters[source.job], source.topic, label=source.label),
             output.note,
             lambda source: bars.of(source.topic),
         )

@@ -58,6 +58,7 @@ def _add(access: Access, wanted: Wanted, found: Tables) -> None:
     spelling = access.format_options(wanted)
     found.clusters[wanted.name] = options
     for record in state.tables.values() if state else ():
+        shown = spelling.shown(record.table)
         found.sources.append(
-            Source(wanted.name, spelling.shown(record.table), record.topic, spelling, live=record.live)
+            Source(wanted.name, shown, record.topic, spelling, live=record.live, shard_key=record.shard_key)
         )

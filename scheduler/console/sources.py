@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.codec import FormatOptions
+from shared.model.label import Label, Origin, label_of
 from shared.model.schema import Table, TableId
 
 #: A table's second name: the same rows with `key_` and `value_` before the columns, as Flink's examples have them.
@@ -15,13 +16,21 @@ VALUE_PREFIX = "value_"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table, its topic, and how its rows are spelled there. `live` is false while it is still being copied."""
+    """A table, its topic, and how its rows are spelled there. `live` is false while it is still being copied; `shard_key` is the
+    field that tells its messages from those of others there.
+    """
 
     job: str
     table: Table
     topic: str
     options: FormatOptions
     live: bool = True
+    shard_key: str = ""
+
+    @property
+    def label(self) -> Label:
+        """How its messages are known in the topic."""
+        return label_of(Origin(self.table.id, self.shard_key), in_value=self.options.fields_include == "ALL")
 
     @property
     def id(self) -> TableId:

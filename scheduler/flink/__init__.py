@@ -16,7 +16,7 @@ from scheduler.flink.catalog import CatalogOptions, catalog_options
 from scheduler.flink.inference import Described, Messages, describe
 from scheduler.flink.properties import client_properties
 from scheduler.flink.statements import Engine, Form, Style, create_database, create_table
-from scheduler.flink.topics import Field, Topic, table_names, topic_of
+from scheduler.flink.topics import Field, Topic, shared_table, table_names, topic_of
 
 __all__ = [
     "CatalogOptions",
@@ -32,6 +32,7 @@ __all__ = [
     "create_database",
     "create_table",
     "describe",
+    "shared_table",
     "table_names",
     "topic_of",
 ]

@@ -68,6 +68,23 @@ def topic_of(table: Table, topic: str, options: FormatOptions) -> Topic:
     )
 
 
+def shared_table(tables: Sequence[Table], shard_key: str, topic: str) -> Table:
+    """The messages of tables that share a topic, as if they were of one table with the shard key as the first part of its key.
+
+    Args:
+        tables: at least one, with the columns that are written.
+        shard_key: the field that tells them apart.
+        topic: the topic, whose name the table gets.
+    """
+    first = tables[0]
+    columns = {column.name: column for table in reversed(tables) for column in table.columns}
+    names = dict.fromkeys(column.name for table in tables for column in table.columns)
+    own = Column(shard_key, "varchar", "varchar(129)", nullable=False)
+    return Table(
+        TableId(first.id.database, topic), (own, *(columns[name] for name in names)), (shard_key, *first.primary_key)
+    )
+
+
 def _note(column: Column, options: FormatOptions) -> str:
     """What a reader of the statement has to know about a column."""
     kind = column.data_type

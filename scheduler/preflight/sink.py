@@ -30,7 +30,8 @@ def wanted_topics(spec: JobSpec, names: Iterable[str]) -> list[TopicSpec]:
     """The job's topics as it would create them."""
     sink = spec.sink
     return [
-        TopicSpec(name, sink.topic_partitions, sink.topic_replication_factor, dict(sink.topic_config)) for name in names
+        TopicSpec(name, sink.topic_partitions, sink.topic_replication_factor, dict(sink.topic_config))
+        for name in dict.fromkeys(names)  # tables may share a topic
     ]
 
 

@@ -25,6 +25,7 @@ from scheduler.preflight.filters import check_filters
 from scheduler.preflight.findings import Finding, failed, failure_of, passed
 from scheduler.preflight.mariadb import check_mariadb
 from scheduler.preflight.server import check_server
+from scheduler.preflight.sharing import check_shared
 from scheduler.preflight.startup import Past, check_startup
 from shared.adapters.mysql import progress
 from shared.adapters.mysql.session import Session
@@ -61,13 +62,15 @@ def check_source(spec: JobSpec) -> Source:
     return source
 
 
-def check_tables(session: Session, spec: JobSpec, tables: Sequence[TableId], known: Sequence[TableId]) -> Source:
-    """The checks of tables that join a job, which has others already."""
+def check_tables(session: Session, spec: JobSpec, tables: Sequence[TableId], known: Mapping[TableId, Table]) -> Source:
+    """The checks of tables that join a job, which knows others already; some of these may be gone by now."""
     facts = read_facts(session)
     source = Source(facts=facts)
     source.topics, routes = checks.route_tables(spec, [*known, *tables], facts)
     source.findings.append(routes)
     _inspect_tables(session, spec, source, tables, facts, all_tables=False)
+    there = known.keys() & set(list_tables(session)) if any(rule.shard_key for rule in spec.route) else set()
+    source.findings += _check_shared(spec, source, [known[name] for name in sorted(there)], facts)
     return source
 
 
@@ -85,7 +88,13 @@ def _inspect(session: Session, spec: JobSpec, source: Source) -> None:
     source.topics, routes = checks.route_tables(spec, selected, facts)
     source.findings.append(routes)
     _inspect_tables(session, spec, source, selected, facts, all_tables=True)
+    source.findings += _check_shared(spec, source, [], facts)
     source.findings += _check_replicas(session, spec, facts, selected)
+
+
+def _check_shared(spec: JobSpec, source: Source, known: Sequence[Table], facts: ServerFacts) -> list[Finding]:
+    keys = {name: spec.shard_key(name, ignore_case=facts.ignores_case) for name in source.topics}
+    return check_shared([*known, *source.tables], source.topics, keys, format_options(spec))
 
 
 def _check_replicas(session: Session, spec: JobSpec, facts: ServerFacts, tables: Sequence[TableId]) -> list[Finding]:

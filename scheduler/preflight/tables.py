@@ -263,7 +263,9 @@ def route_tables(spec: JobSpec, tables: Sequence[TableId], facts: ServerFacts) -
         topics = spec.topics(tables, ignore_case=facts.ignores_case)
     except InvalidJob as error:
         return {}, failure_of("routes", error)
-    return topics, passed("routes", "Every table has a topic of its own.")
+    shared = len(topics) - len(set(topics.values()))
+    told = f"The {len(topics)} tables go to {_count(len(set(topics.values())), 'topic')}, which some share."
+    return topics, passed("routes", told if shared else "Every table has a topic of its own.")
 
 
 def _count(number: int, noun: str) -> str:

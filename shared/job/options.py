@@ -290,6 +290,7 @@ _ROUTE = (
     _supported("sink-table", "sink_table", required=True),
     _supported("replace-symbol", "replace_symbol"),
     _supported("description", "description", text, ""),
+    _supported("shard-key", "shard_key"),
 )
 
 #: The options by block, in the order of the documentation.

@@ -174,6 +174,7 @@ class _Reader:
                 None if symbol is None else str(symbol),
                 str(values["description"]),
                 path,
+                str(values.get("shard_key", "")),
             )
 
         return self._guarded(list(settings.values()), build)

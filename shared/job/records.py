@@ -19,7 +19,7 @@ from shared.errors import InvalidJob
 from shared.job.columns import ColumnPatterns
 from shared.job.filters import RowFilters
 from shared.job.patterns import TablePatterns, select
-from shared.job.routing import RouteMode, RouteRule, route
+from shared.job.routing import RouteMode, RouteRule, route, shard_key
 from shared.job.values import ServerIdRange
 from shared.model.mask import Constant, Hash, Mask
 from shared.model.schema import TableId
@@ -205,6 +205,10 @@ class JobSpec(_Record):
             return route(tables, self.route, mode=mode, ignore_case=ignore_case)
         except InvalidJob as error:
             raise located(error, self.file, self.lines) from None
+
+    def shard_key(self, table: TableId, *, ignore_case: bool = False) -> str:
+        """The field that tells a table of the job from others in its topic; empty where the topic is its own."""
+        return shard_key(table, self.route, ignore_case=ignore_case)
 
     @property
     def rows(self) -> RowsSpec:

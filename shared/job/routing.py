@@ -3,11 +3,12 @@ r"""Which topic each table goes to: the `route` rules, and `database.table` wher
     sink-table: user1                            the topic's name
     sink-table: topic_<>, replace-symbol: <>     `<>` stands for the table's name, never for the database's
     source-table: shop.t_(\d+), sink-table: t_$1 `$1` stands for the first group of the pattern
+    source-table: shop.t_\d+, sink-table: t, shard-key: table_id   many tables, whose keys have that field as well
 
 `$n` is expanded on the match of the whole name (the repaired rule of FLINK-40148). Kafka allows fewer characters than
 MySQL; `escape` spells a MySQL name in Kafka's so that two different names stay different.
 
-Law of this file: `route` gives every table one topic and every topic one table, or raises.
+Law of this file: `route` gives every table one topic, and every topic one table or such as a shard key tells apart, or raises.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class RouteRule:
     symbol: str | None
     description: str
     path: str
+    shard_key: str = ""
 
     @classmethod
     def parse(
@@ -57,6 +59,7 @@ class RouteRule:
         replace_symbol: str | None = None,
         description: str = "",
         path: str = "route[0]",
+        shard_key: str = "",
     ) -> RouteRule:
         """Build a rule from the texts of its options; `path` is the rule, for errors.
 
@@ -64,7 +67,7 @@ class RouteRule:
             InvalidJob: a pattern is wrong, or `sink-table` and `replace-symbol` do not fit together.
         """
         source = TablePatterns.parse(source_table, f"{path}.source-table")
-        rule = cls(source, sink_table, replace_symbol, description, path)
+        rule = cls(source, sink_table, replace_symbol, description, path, shard_key)
         if replace_symbol is not None:
             rule._check_symbol(replace_symbol)
         elif not _GROUP.search(sink_table):
@@ -139,6 +142,12 @@ def route(
     _check_used(rules, used)
     _check_distinct(topics, chosen)
     return topics
+
+
+def shard_key(table: TableId, rules: Sequence[RouteRule], *, ignore_case: bool = False) -> str:
+    """The field that tells the table's messages from those of others in its topic; empty where its rule has none."""
+    hits = (rule.shard_key for rule in rules if rule.source.matches(table, ignore_case=ignore_case))
+    return next(hits, "")
 
 
 def default_topic(table: TableId) -> str:
@@ -216,7 +225,8 @@ def _check_distinct(topics: Mapping[TableId, str], chosen: Mapping[TableId, Rout
     by_metric: dict[str, TableId] = {}
     for table, topic in topics.items():
         other = by_metric.setdefault(metric_name(topic), table)
-        if other is table:
+        keys = [chosen[t].shard_key if t in chosen else "" for t in (other, table)]
+        if other is table or (topics[other] == topic and keys[0] and keys[0] == keys[1]):
             continue
         names = [chosen[t].path if t in chosen else _DEFAULT for t in (other, table)]
         rule = chosen.get(table) or chosen.get(other)
@@ -225,7 +235,7 @@ def _check_distinct(topics: Mapping[TableId, str], chosen: Mapping[TableId, Rout
             raise InvalidJob(
                 f"The tables {other} (by {names[0]}) and {table} (by {names[1]}) both go to the topic "
                 f"`{topic}`, where rows with equal keys would overwrite each other.",
-                "Give each table a topic of its own.",
+                "Give each table a topic of its own, or give the rules of both one `shard-key`.",
                 path,
             )
         raise InvalidJob(

@@ -15,6 +15,7 @@ import orjson
 
 from shared.model.change import ChunkKey
 from shared.model.chunk import ChunkId, KeyRange, bound_from_json, bound_to_json
+from shared.model.label import Origin
 from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId, table_from_json, table_to_json
 from shared.model.shape import checked
@@ -110,13 +111,21 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A chunk that the attempt may read: its range of the table goes to the topic, as long as that is placed so."""
+    """A chunk that the attempt may read: its range of the table goes to the topic, as long as that is placed so; with the
+    table's `shard_key`, if it shares that.
+    """
 
     chunk: ChunkId
     table: Table
     topic: str
     range: KeyRange
     placing: Placing | None = None
+    shard_key: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Whose rows they are."""
+        return Origin(self.table.id, self.shard_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +160,12 @@ class SweepTable:
     topic: str
     emptied: int
     low: GtidSet
+    shard_key: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Whose messages the topic has, among others."""
+        return Origin(self.table.id, self.shard_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +213,9 @@ def _answer_body(message: Answer) -> dict[str, Any]:
         case SplitTable(_, schema, after, rows, estimate):
             body = {"table": table_to_json(schema), "after": bound_to_json(after)}
             return {**body, "chunk_rows": rows, "rows_estimate": estimate}
-        case SweepTable(_, schema, topic, emptied, low):
-            return {"table": table_to_json(schema), "topic": topic, "emptied": emptied, "low": str(low)}
+        case SweepTable(_, schema, topic, emptied, low, shard_key):
+            body = {"table": table_to_json(schema), "topic": topic, "emptied": emptied, "low": str(low)}
+            return body | _shard_to_json(shard_key)
         case Refused(_, reason):
             return {"reason": reason}
 
@@ -231,6 +247,7 @@ def _granted_to_json(granted: Granted) -> dict[str, Any]:
         "table": table_to_json(granted.table),
         "topic": granted.topic,
         **_range_to_json(granted.range),
+        **_shard_to_json(granted.shard_key),
     }
     return body if granted.placing is None else body | {"placing": list(granted.placing)}
 
@@ -238,7 +255,12 @@ def _granted_to_json(granted: Granted) -> dict[str, Any]:
 def _granted_from_json(body: dict[str, Any]) -> Granted:
     table = table_from_json(body["table"])
     placing = Placing(*body["placing"]) if "placing" in body else None
-    return Granted(ChunkId(table.id, int(body["number"])), table, body["topic"], _range_from_json(body), placing)
+    chunk, shard_key = ChunkId(table.id, int(body["number"])), body.get("shard_key", "")
+    return Granted(chunk, table, body["topic"], _range_from_json(body), placing, shard_key)
+
+
+def _shard_to_json(shard_key: str) -> dict[str, str]:
+    return {"shard_key": shard_key} if shard_key else {}
 
 
 def _range_to_json(bounds: KeyRange) -> dict[str, Any]:
@@ -286,6 +308,11 @@ def _split_table_of(attempt: str, body: dict[str, Any]) -> SplitTable:
     return SplitTable(attempt, schema, after, int(body["chunk_rows"]), int(body["rows_estimate"]))
 
 
+def _sweep_table_of(attempt: str, body: dict[str, Any]) -> SweepTable:
+    table, low = table_from_json(body["table"]), GtidSet.parse(body["low"])
+    return SweepTable(attempt, table, body["topic"], int(body["emptied"]), low, body.get("shard_key", ""))
+
+
 _DECODERS: dict[str, Callable[[str, dict[str, Any]], Question | Answer]] = {
     "AskChunks": lambda attempt, body: AskChunks(chunks_from_json(body["chunks"]), attempt, body["worker"]),
     "AskSplit": lambda attempt, body: AskSplit(TableId(*body["table"]), attempt, body["worker"]),
@@ -299,8 +326,6 @@ _DECODERS: dict[str, Callable[[str, dict[str, Any]], Question | Answer]] = {
     "Bounds": _bounds_of,
     "ReadChunks": _read_chunks_of,
     "SplitTable": _split_table_of,
-    "SweepTable": lambda attempt, body: SweepTable(
-        attempt, table_from_json(body["table"]), body["topic"], int(body["emptied"]), GtidSet.parse(body["low"])
-    ),
+    "SweepTable": _sweep_table_of,
     "Refused": lambda attempt, body: Refused(attempt, body["reason"]),
 }

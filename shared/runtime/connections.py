@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
+from functools import partial
 
 from shared.adapters.alikafka.account import Account, read_endpoint
 from shared.adapters.alikafka.maker import AlikafkaTopics
@@ -16,6 +18,7 @@ from shared.errors import InvalidJob, SinkRefused, Unavailable
 from shared.job.placeholders import Resolver
 from shared.job.spec import AliyunSpec, FieldsInclude, JobSpec, RowsSpec, parse
 from shared.model.job import Wanted
+from shared.model.label import Label, Origin, label_of
 from shared.model.tls import Tls, TlsMode
 from shared.model.topic import TopicMaker
 from shared.settings import Settings
@@ -166,6 +169,12 @@ def open_registry(settings: Settings) -> Registry:
     """
     reach_registry(settings)
     return Registry(registry_config(settings), settings.registry_topic, registry_maker(settings))
+
+
+def labels(spec: JobSpec) -> Callable[[Origin], Label]:
+    """What the messages of a table have besides its rows."""
+    in_value = spec.sink.fields_include is FieldsInclude.ALL
+    return partial(label_of, in_value=in_value)
 
 
 def format_options(spec: JobSpec | RowsSpec) -> FormatOptions:

@@ -18,6 +18,7 @@ from shared.machines.ledger.records import ChunkRecord
 from shared.model.binlog import Statement
 from shared.model.change import Change
 from shared.model.chunk import ChunkId
+from shared.model.label import Origin
 from shared.model.orders import ReadChunks
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
@@ -144,7 +145,7 @@ class ForgetsWhatRCovers(Ledger):
 class CommitsInHalves(MemorySink):
     """Rule 12: one MySQL transaction may be divided between two Kafka transactions."""
 
-    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
+    def write_all(self, topic: str, changes: Sequence[Change], origin: Origin | None = None) -> None:
         for change in changes:
             if self.pending and topic != self._state_topic:
                 super().commit([])

@@ -14,6 +14,7 @@ from shared.machines.ledger import HeldRange, Record
 from shared.model.binlog import Event, RowChanges, TransactionBegin
 from shared.model.change import Change, ChunkKey
 from shared.model.chunk import KeyRange
+from shared.model.label import Origin
 from shared.model.orders import Answer, Beat, Granted, Question, decode, encode
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import Table, TableId
@@ -36,8 +37,8 @@ class ApartSink:
     def transactional_id(self) -> str:
         return self.sink.transactional_id
 
-    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
-        self.sink.write_all(topic, changes)
+    def write_all(self, topic: str, changes: Sequence[Change], origin: Origin) -> None:
+        self.sink.write_all(topic, changes, origin)
 
     def commit(self, records) -> None:
         if self.world.faults.rows_apart_from_mark:

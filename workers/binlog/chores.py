@@ -157,5 +157,12 @@ class Chores:
             return
         self._sweeper.begin(table, attempt, now)
         self._answer(
-            SweepTable(attempt, record.table, record.topic, record.emptied, record.low(self._ledger.processed))
+            SweepTable(
+                attempt,
+                record.table,
+                record.topic,
+                record.emptied,
+                record.low(self._ledger.processed),
+                record.shard_key,
+            )
         )

@@ -201,7 +201,8 @@ class Leader:
 
     def _write(self, table: TableId, changes: Sequence[Change], size: int) -> None:
         if changes:
-            self._ports.sink.write_all(self.ledger.tables[table].topic, changes)
+            record = self.ledger.tables[table]
+            self._ports.sink.write_all(record.topic, changes, record.origin)
             self._written += len(changes)
             self.changes += len(changes)
             self._tallies.note(table, len(changes), size)
@@ -392,4 +393,4 @@ class Leader:
 
     def _granted(self, grant: Grant) -> Granted:
         record = self.ledger.tables[grant.chunk.table]
-        return Granted(grant.chunk, record.table, record.topic, grant.range)
+        return Granted(grant.chunk, record.table, record.topic, grant.range, shard_key=record.shard_key)

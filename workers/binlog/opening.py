@@ -176,6 +176,7 @@ def _take_over(
             topic,
             buffer_kbytes=context.settings.sink_buffer_mb * 1024,
             committed=metrics.COMMIT_SECONDS.labels(context.wanted.name, "stream").observe,
+            label=connections.labels(context.spec),
         )
     )
     log = stack.enter_context(TopicLog(config, topic))
@@ -238,7 +239,7 @@ def _anew(
     executed = source.executed()
     tables = read_tables(session, list(state.tables))
     topics = {name: record.topic for name, record in state.tables.items()}
-    found = planned(context, session, list(tables.values()), topics)
+    found = planned(context, session, list(tables.values()), topics, ignore_case=source.ignores_case())
     anew, records = begin_anew(
         state, executed, server_uuid, {record.table.id: record for record in found}, context.wanted.resync
     )

@@ -14,6 +14,7 @@ from shared.errors import NeedsOperator
 from shared.machines.ledger import HeldRange, Record
 from shared.model.binlog import Event
 from shared.model.change import Change, ChunkKey
+from shared.model.label import Origin
 from shared.model.orders import Answer, Question
 from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import Table, TableId
@@ -42,8 +43,8 @@ class Sink(Protocol):
     def pending(self) -> bool:
         """True when messages wait for a commit."""
 
-    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
-        """Writes inside the open transaction."""
+    def write_all(self, topic: str, changes: Sequence[Change], origin: Origin) -> None:
+        """Writes changes of a table inside the open transaction."""
 
     def commit(self, records: Iterable[Record]) -> None:
         """Writes state records and commits; raises when the outcome is not known to be a commit."""

@@ -58,14 +58,15 @@ def first_state(
     require_possible(startup, past)
     finder = Finder(session, server_uuid, past, partial(_bare_stream, streams, named=not source.by_place), alive)
     begin = first_position(startup, past, finder.find(startup))
-    names = context.spec.select(list_tables(session), ignore_case=source.ignores_case())
+    ignore_case = source.ignores_case()
+    names = context.spec.select(list_tables(session), ignore_case=ignore_case)
     source.wait_for(past.executed, names, OPENING_WAIT_SECONDS)
     tables = read_tables(session, names)
     missing = [name for name in names if name not in tables]
     if missing:
         raise Unavailable(f"{missing[0]} vanished while the job started.")
-    topics = context.spec.topics(names, ignore_case=source.ignores_case())
-    records = planned(context, session, [tables[name] for name in names], topics)
+    topics = context.spec.topics(names, ignore_case=ignore_case)
+    records = planned(context, session, [tables[name] for name in names], topics, ignore_case=ignore_case)
     if used := _used(context, topics):
         # A job that starts from nothing would leave rows that were deleted meanwhile in a used one.
         raise SinkRefused(
@@ -136,13 +137,17 @@ def _newcomers(
     """Tables that join, or join anew, ready to be copied."""
     if not tables:
         return []
-    found = check_tables(session, context.spec, list(tables), [name for name in state.tables if name not in tables])
+    known = {name: record.table for name, record in state.tables.items() if name not in tables}
+    found = check_tables(session, context.spec, list(tables), known)
     if error := next((finding for finding in found.findings if finding.is_error), None):
         hint = f"{error.hint} Or drop the table. Then scheduler resume {context.wanted.name}."
         raise PreflightFailed(f"A table that is new, or has changed, cannot be copied. {error.message}", hint)
     topics = {name: found.topics[name] for name in tables}
-    records = planned(context, session, list(tables.values()), topics)
-    topics = {name: topic for name, topic in topics.items() if name not in state.tables}
+    ignore_case = found.facts is not None and found.facts.ignores_case
+    records = planned(context, session, list(tables.values()), topics, ignore_case=ignore_case)
+    # A topic that the job writes already is one that tables share.
+    ours = {record.topic for record in state.tables.values()}
+    topics = {name: topic for name, topic in topics.items() if name not in state.tables and topic not in ours}
     if used := _used(context, topics):
         table = next(name for name, topic in topics.items() if topic == used)
         raise SinkRefused(
@@ -167,7 +172,7 @@ def joining(context: JobContext, known: Collection[TableId], *, ignore_case: boo
 
 
 def planned(
-    context: JobContext, session: Session, tables: list[Table], topics: Mapping[TableId, str]
+    context: JobContext, session: Session, tables: list[Table], topics: Mapping[TableId, str], *, ignore_case: bool
 ) -> list[TableRecord]:
     """The tables as nobody has read them yet.
 
@@ -180,7 +185,10 @@ def planned(
     for one in plan.tables:
         if not one.table.primary_key:
             raise InvalidJob(f"{one.table.id} has no primary key.", "Add one, or leave the table out.", "source.tables")
-    return [TableRecord(p.table, p.topic, p.rows_estimate, p.chunk_rows) for p in plan.tables]
+    keys = {name: context.spec.shard_key(name, ignore_case=ignore_case) for name in names}
+    return [
+        TableRecord(p.table, p.topic, p.rows_estimate, p.chunk_rows, shard_key=keys[p.table.id]) for p in plan.tables
+    ]
 
 
 def _used(context: JobContext, topics: Mapping[TableId, str]) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from shared.machines.ledger import DoneMark, Record, encode_record
 from shared.model.change import Change
 from shared.model.chunk import ChunkId
+from shared.model.label import Origin
 from shared.model.orders import Answer, AskChunks, AskReread, Granted, ReadChunks, Refused
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
@@ -23,8 +24,8 @@ class AttemptSink(Protocol):
 
     transactional_id: str
 
-    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
-        """Writes inside the attempt's one transaction."""
+    def write_all(self, topic: str, changes: Sequence[Change], origin: Origin) -> None:
+        """Writes changes of a table inside the attempt's one transaction."""
 
     def commit(self, records: Iterable[Record]) -> None:
         """Writes the done-mark and commits."""
@@ -106,7 +107,7 @@ def attempt_reading(
     for granted in answer.granted:
         rows = 0
         for batch in reader.read(granted):
-            sink.write_all(granted.topic, batch)
+            sink.write_all(granted.topic, batch, granted.origin)
             rows += len(batch)
             desk.beat(attempt, total + rows, reader.received)
             yield

@@ -255,6 +255,7 @@ class Office:
             state_topic(self.settings.registry_topic, job_id),
             buffer_kbytes=self.settings.sink_buffer_mb * 1024,
             committed=metrics.COMMIT_SECONDS.labels(job, "snapshot").observe,
+            label=connections.labels(spec),
         )
         sink.open()
         return sink

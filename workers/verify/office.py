@@ -30,6 +30,7 @@ from shared.job.throttling import in_force
 from shared.model.change import ChunkKey
 from shared.model.chunk import KeyRange
 from shared.model.job import Wanted, state_topic
+from shared.model.label import Label
 from shared.model.orders import AskSweep, Refused, SweepTable, Swept
 from shared.model.schema import Table, TableId
 from shared.model.throttle import Limits, Pressure
@@ -93,6 +94,11 @@ class _Opened(NamedTuple):
     scope: Scope
     sink: dict[str, str]
     topic: str
+    label: Label
+
+    def read_topic(self, *, uncommitted: bool = False) -> TopicReader:
+        """The table's messages in the topic, from the beginning."""
+        return TopicReader(self.sink, self.topic, uncommitted=uncommitted, label=self.label)
 
 
 @dataclass(slots=True)
@@ -177,7 +183,8 @@ class VerifyOffice:
             wanted, spec = self._job(job, job_id)
             rows = self._rows(stack, spec, wanted, order.table, WHOLE, 1)
             mender = Mender(self.attempts, job, job_id, order.table.id, tell)
-            topic = partial(TopicReader, connections.sink_config(spec), order.topic)
+            label = connections.labels(spec)(order.origin)
+            topic = partial(TopicReader, connections.sink_config(spec), order.topic, label=label)
             Mending(rows, mender, topic, rest).swept(order.low)
             return mender.written
 
@@ -189,9 +196,9 @@ class VerifyOffice:
                 return self._resync(part, opened, desk, mender)
             if bounds := opened.rows.divided(part.sharing):
                 return self._divide(desk, bounds)
-            topic = stack.enter_context(closing(TopicReader(opened.sink, opened.topic)))
+            topic = stack.enter_context(closing(opened.read_topic()))
             store = stack.enter_context(FoldStore())
-            fetch = partial(messages_at, opened.sink, opened.topic)
+            fetch = partial(messages_at, opened.sink, opened.topic, opened.label)
             steps = compare(opened.scope, topic, opened.rows, opened.job, store, fetch)
             verdict: Verdict = self._drive(steps, desk, report, store)
             counts = verdict.counts
@@ -210,7 +217,7 @@ class VerifyOffice:
             self._tell(desk, lambda _: None, mender.written, why)
             self._rest(desk, seconds)
 
-        mending = Mending(opened.rows, mender, partial(TopicReader, opened.sink, opened.topic), rest)
+        mending = Mending(opened.rows, mender, opened.read_topic, rest)
         complete = True
         if part.keys:
             mender.keys(opened.rows, [[key.encode() for key in part.keys]])
@@ -260,7 +267,8 @@ class VerifyOffice:
         rows = self._rows(stack, spec, wanted, record.table, part.range, part.sharing, record.chunk_rows)
         rows.by_place = job.by_place
         keys = Keys(record.table, connections.format_options(spec))
-        return _Opened(rows, job, Scope(keys.within(part.range), part.sample), sink, record.topic)
+        scope, label = Scope(keys.within(part.range), part.sample), connections.labels(spec)(record.origin)
+        return _Opened(rows, job, scope, sink, record.topic, label)
 
     def _rows(
         self,

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from confluent_kafka import cimpl
 
+from shared.model.label import PLAIN, Label
+
 #: The functions of librdkafka that the plugin calls, in its order.
 _FUNCTIONS = (
     "rd_kafka_conf_interceptor_add_on_new",
@@ -24,8 +26,30 @@ _FUNCTIONS = (
     "rd_kafka_topic_destroy",
     "rd_kafka_produce",
     "rd_kafka_last_error",
+    "rd_kafka_producev",
+    "rd_kafka_headers_new",
+    "rd_kafka_header_add",
+    "rd_kafka_headers_copy",
+    "rd_kafka_headers_destroy",
 )
 _FEATURES_BYTES = 512
+
+
+class _Text(ctypes.Structure):
+    """Bytes that somebody else keeps."""
+
+    _fields_ = (("data", ctypes.c_char_p), ("size", ctypes.c_size_t))
+
+
+class _Added(ctypes.Structure):
+    """`Label` as the plugin reads it: names and values of headers take turns."""
+
+    _fields_ = (
+        ("key", _Text),
+        ("value", _Text),
+        ("headers", ctypes.POINTER(_Text)),
+        ("count", ctypes.c_size_t),
+    )
 
 
 class Queue:
@@ -35,20 +59,29 @@ class Queue:
         self._library = library
         self._client = ctypes.c_void_p(client)
 
-    def enqueue(self, topic: str, data: bytes, lengths: bytes, first: int) -> tuple[int, int]:
+    def enqueue(self, topic: str, data: bytes, lengths: bytes, first: int, label: Label = PLAIN) -> tuple[int, int]:
         """Enqueues changes in their order, up to the first that is not taken.
 
         Args:
             topic: where to.
             data, lengths: the changes, as of `shared.model.change.Packed`.
             first: the number of the change to begin with.
+            label: what is added to each.
 
         Returns:
             How many are enqueued by now, those before `first` included; and librdkafka's error code if not all, else 0.
         """
         error = ctypes.c_int()
-        done = self._library.headrace_enqueue(
-            self._client, topic.encode(), data, len(data), lengths, len(lengths) // 16, first, ctypes.byref(error)
+        done = self._library.headrace_enqueue_all(
+            self._client,
+            topic.encode(),
+            data,
+            len(data),
+            lengths,
+            len(lengths) // 16,
+            first,
+            _added(label),
+            ctypes.byref(error),
         )
         return done, error.value
 
@@ -69,10 +102,10 @@ class Plugin:
         self._library.headrace_forget.argtypes = [address]
         self._library.headrace_forget.restype = None
         text = ctypes.c_char_p
-        self._library.headrace_enqueue.argtypes = [
-            address, text, text, length, text, length, length, ctypes.POINTER(number)
+        self._library.headrace_enqueue_all.argtypes = [
+            address, text, text, length, text, length, length, ctypes.POINTER(_Added), ctypes.POINTER(number)
         ]  # fmt: skip
-        self._library.headrace_enqueue.restype = length
+        self._library.headrace_enqueue_all.restype = length
         self._library.headrace_use(functions)
 
     def made(self) -> Queue | None:
@@ -95,6 +128,18 @@ def plugin() -> Plugin | None:
     except AttributeError:  # linked in a way that hides them
         return None
     return Plugin(str(built), (ctypes.c_void_p * len(found))(*(one.value for one in found))) if usable else None
+
+
+def _added(label: Label) -> _Added | None:
+    """The label for the plugin; None where nothing is added."""
+    if label == PLAIN:
+        return None
+    texts = [_text(text) for name, value in label.headers for text in (name.encode(), value)]
+    return _Added(_text(label.key), _text(label.value), (_Text * len(texts))(*texts), len(texts) // 2)
+
+
+def _text(data: bytes) -> _Text:
+    return _Text(data, len(data))
 
 
 def _features(client: ctypes.CDLL) -> list[str]:

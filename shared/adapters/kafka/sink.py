@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
+from functools import cache, partial
 from types import TracebackType
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -21,6 +22,7 @@ from shared.adapters.kafka.delivery import Undelivered, change_at, too_large_for
 from shared.adapters.kafka.rights import lacking, missing_on_topics
 from shared.errors import HeadraceError, Superseded, Unavailable
 from shared.model.change import Change
+from shared.model.label import PLAIN, Label, Origin
 
 #: A transaction may last this long, which bounds the longest MySQL transaction and the longest chunk. Whoever dies in
 #: one keeps readers waiting only until it is fenced. Kafka's own bound, transaction.max.timeout.ms, is 15 minutes.
@@ -65,6 +67,7 @@ class UpsertSink:
         state_topic: where `commit` writes the state records.
         buffer_kbytes: bound of the send buffer in KiB.
         committed: told how long each commit took that succeeded, in seconds.
+        label: what the messages of a table have besides its rows.
 
     `guard` is called before each commit with the topics that rows went to, and may raise to prevent it.
 
@@ -80,10 +83,12 @@ class UpsertSink:
         *,
         buffer_kbytes: int = 65536,
         committed: Callable[[float], object] | None = None,
+        label: Callable[[Origin], Label] = lambda _: PLAIN,
     ) -> None:
         self.transactional_id = transactional_id
         self._config = config
         self._committed = committed
+        self._label = cache(label)
         self.guard: Callable[[Collection[str]], None] = lambda _: None
         self._state_topic = state_topic
         self._open = False
@@ -125,19 +130,20 @@ class UpsertSink:
         with translated(f"opening producer {self.transactional_id}"):
             self._producer.init_transactions()
 
-    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
+    def write_all(self, topic: str, changes: Sequence[Change], origin: Origin | None = None) -> None:
         """Enqueues upserts, or where the value is None tombstones, in the open transaction; opens one where there is
-        none.
+        none. `origin` says of which table they are; None for records of our own.
         """
+        label = PLAIN if origin is None else self._label(origin)
         if not self._open:
             self._begin()
         # What the native codec made and nobody has taken apart is `shared.model.change.Packed`.
         packed = getattr(changes, "packed", None)
         try:
             if packed is None or self._queue is None:
-                self._produce(topic, changes)
+                self._produce(topic, changes, label)
             else:
-                self._enqueue(self._queue, topic, *packed)
+                self._enqueue(self._queue, topic, label, *packed)
         except KafkaException as error:
             raise self._why_not(error.args[0], topic) from None
         self._topics.add(topic)
@@ -249,41 +255,43 @@ class UpsertSink:
             return found
         return lacking(missing) if missing else found
 
-    def _produce(self, topic: str, changes: Sequence[Change]) -> None:
+    def _produce(self, topic: str, changes: Sequence[Change], label: Label) -> None:
         produce = self._producer.produce
-        for key, value in changes:
+        if label.headers:
+            produce = partial(produce, headers=list(label.headers))
+        for key, value in label.on(changes) if label.key else changes:
             try:
                 produce(topic, value, key)
             except BufferError:
-                self._wait_for_room(topic, key, value)
+                self._wait_for_room(produce, topic, key, value)
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
                     raise too_large_for_us(topic, key, value) from None
                 raise
 
-    def _enqueue(self, queue: enqueue.Queue, topic: str, data: bytes, lengths: bytes) -> None:
+    def _enqueue(self, queue: enqueue.Queue, topic: str, label: Label, data: bytes, lengths: bytes) -> None:
         """The same by native code, with the same errors."""
         self._undelivered.enqueued(topic, data, lengths)
         done, waited = 0, 0.0
         while waited < _FULL_BUFFER_SECONDS:
             before = done
-            done, code = queue.enqueue(topic, data, lengths, before)
+            done, code = queue.enqueue(topic, data, lengths, before, label)
             if not code:
                 return
             if code == KafkaError.MSG_SIZE_TOO_LARGE:
-                raise too_large_for_us(topic, *change_at(data, lengths, done))
+                raise too_large_for_us(topic, *label.on([change_at(data, lengths, done)])[0])
             if code != KafkaError._QUEUE_FULL:
                 raise KafkaException(KafkaError(code))
             self._served(lambda: self._producer.poll(0.1))
             waited = waited + 0.1 if done == before else 0.0
         raise _no_room(topic)
 
-    def _wait_for_room(self, topic: str, key: bytes, value: bytes | None) -> None:
+    def _wait_for_room(self, produce: Callable[..., None], topic: str, key: bytes, value: bytes | None) -> None:
         waited = 0.0
         while waited < _FULL_BUFFER_SECONDS:
             self._served(lambda: self._producer.poll(0.1))
             try:
-                self._producer.produce(topic, value, key)
+                produce(topic, value, key)
             except BufferError:
                 waited += 0.1
             else:

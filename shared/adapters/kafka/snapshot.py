@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from shared.adapters.kafka.clients import FETCH_WAIT_MS, OWN_GROUP, ClientConfig, client_config, translate, translated
 from shared.adapters.kafka.offsets import earliest_offsets, latest_offsets
 from shared.errors import SinkRefused, Unavailable
+from shared.model.label import PLAIN, Label
 
 _REQUEST_SECONDS = 30.0
 
@@ -45,6 +46,7 @@ class TopicReader:
         topic: the topic.
         partitions: those to read; None for all.
         uncommitted: whether messages come that were never committed.
+        label: of whose messages; in a topic that tables share no others come, and they come without it.
 
     `total` counts the offsets that there were to read when the reader was made, `done` those that have been passed; control
     records and gaps of compaction count as passed.
@@ -53,9 +55,16 @@ class TopicReader:
     """
 
     def __init__(
-        self, config: ClientConfig, topic: str, partitions: Iterable[int] | None = None, *, uncommitted: bool = False
+        self,
+        config: ClientConfig,
+        topic: str,
+        partitions: Iterable[int] | None = None,
+        *,
+        uncommitted: bool = False,
+        label: Label = PLAIN,
     ) -> None:
         self.topic = topic
+        self._label = label
         self._admin = AdminClient(client_config(config))
         numbers = sorted(_numbers(self._admin, topic) if partitions is None else partitions)
         self._partitions = [TopicPartition(topic, number) for number in numbers]
@@ -132,15 +141,17 @@ class TopicReader:
         error, number, offset = message.error(), message.partition() or 0, message.offset() or 0
         if error is None:
             self._passed[number] = offset + 1
-            return _taken(message)
+            return _without(self._label, _taken(message))
         if error.code() != KafkaError._PARTITION_EOF:
             raise translate(error, f"reading topic {self.topic}", f"Read on topic {self.topic}")
         self._passed[number] = max(self._passed[number], offset)
         return None
 
 
-def messages_at(config: ClientConfig, topic: str, places: Iterable[tuple[int, int]]) -> Iterator[TopicMessage]:
-    """The messages at these partitions and offsets; those that compaction has removed since are left out.
+def messages_at(
+    config: ClientConfig, topic: str, label: Label, places: Iterable[tuple[int, int]]
+) -> Iterator[TopicMessage]:
+    """The messages of a label at these partitions and offsets; those that compaction has removed since are left out.
 
     Raises:
         SinkRefused, Unavailable: the topic cannot be read.
@@ -149,8 +160,8 @@ def messages_at(config: ClientConfig, topic: str, places: Iterable[tuple[int, in
     try:
         for number, offset in places:
             message = _first_from(consumer, TopicPartition(topic, number, offset))
-            if message is not None and message.offset == offset:
-                yield message
+            if message is not None and message.offset == offset and (ours := _without(label, message)) is not None:
+                yield ours
     finally:
         consumer.close()
 
@@ -188,6 +199,16 @@ def _first_from(consumer: Consumer, place: TopicPartition) -> TopicMessage | Non
             return None
         raise translate(error, f"reading topic {place.topic}", f"Read on topic {place.topic}")
     raise Unavailable(f"Topic {place.topic} gave no message for {_PATIENCE_SECONDS:.0f} s.")
+
+
+def _without(label: Label, message: TopicMessage) -> TopicMessage | None:
+    """The message as its table has it; None if it is of another one."""
+    if not label.key:
+        return message
+    if not label.has(message.key):
+        return None
+    key, value = label.off(message.key, message.value)
+    return message._replace(key=key, value=value)
 
 
 def _taken(message: Message) -> TopicMessage:

@@ -8,6 +8,7 @@ from enum import Enum
 
 from shared.errors import Superseded, Unavailable
 from shared.model.change import Change
+from shared.model.label import Origin
 
 
 class Fate(Enum):
@@ -93,7 +94,7 @@ class MemorySink:
         """True when a transaction is open."""
         return self.transactional_id in self._cluster.open
 
-    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
+    def write_all(self, topic: str, changes: Sequence[Change], origin: Origin | None = None) -> None:  # noqa: ARG002 - all topics are of one table
         """Produces in the open transaction."""
         self._fenced()
         transaction = self._cluster.open.setdefault(self.transactional_id, Transaction(self.transactional_id))

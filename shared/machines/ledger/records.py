@@ -20,6 +20,7 @@ import orjson
 
 from shared.model.change import ChunkKey
 from shared.model.chunk import ChunkId, KeyRange, bound_from_json, bound_to_json
+from shared.model.label import Origin
 from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId, table_from_json, table_to_json
 from shared.model.shape import checked
@@ -44,6 +45,7 @@ class TableRecord:
     `emptied` counts statements that took rows away without a change of each, `swept` those after which the topic was put right.
     `since` is what the server had executed when the table joined a job that ran already; None for one of its beginning.
     `stale` means that it must be copied again with its present columns.
+    `shard_key` is the field that tells its messages from those of other tables in its topic; empty where the topic is its own.
     `described` is what the server had executed when its columns were looked at, for a table that is followed from before that
     without a copy; None of any other. `version` counts the different columns and keys that the job has known it with.
     """
@@ -63,6 +65,12 @@ class TableRecord:
     stale: bool = False
     described: GtidSet | None = None
     version: int = 1
+    shard_key: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Whose messages go to the topic."""
+        return Origin(self.table.id, self.shard_key)
 
     def low(self, processed: GtidSet) -> GtidSet:
         """P for its readers: what is processed, and all that the table joined behind."""
@@ -202,6 +210,7 @@ def _table_body(record: TableRecord) -> dict[str, Any]:
     joined |= {"stale": True} if record.stale else {}
     joined |= {} if record.described is None else {"described": str(record.described)}
     joined |= {} if record.version == 1 else {"version": record.version}
+    joined |= {"shard_key": record.shard_key} if record.shard_key else {}
     return {
         **emptied,
         **joined,
@@ -252,6 +261,7 @@ def _decode(key: list[Any], body: dict[str, Any]) -> _StateRecord:
             }
             fields |= {name: body.get(name, 0) for name in ("emptied", "swept")}
             fields |= {"stale": body.get("stale", False), "version": body.get("version", 1)}
+            fields["shard_key"] = body.get("shard_key", "")
             fields |= {name: GtidSet.parse(body[name]) if name in body else None for name in ("since", "described")}
             return TableRecord(table_from_json(body["schema"]), split_at=bound_from_json(body["split_at"]), **fields)
         case ["chunk", str(database), str(table), int(number)]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidJob
-from shared.job.routing import RouteMode, RouteRule, default_topic, escape, metric_name, route
+from shared.job.routing import RouteMode, RouteRule, default_topic, escape, metric_name, route, shard_key
 from shared.model.schema import TableId
 
 TABLES = [TableId("order_dw", name) for name in ("user", "order", "feedback")]
@@ -180,3 +180,32 @@ def test_routing_gives_distinct_topics_or_raises(
     assert list(routed) == tables
     assert len({metric_name(topic) for topic in routed.values()}) == len(tables)
     assert all(re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", topic) for topic in routed.values())
+
+
+def sharded(source: str, sink: str, key: str, index: int = 0) -> RouteRule:
+    return RouteRule.parse(source, sink, path=f"route[{index}]", shard_key=key)
+
+
+def test_tables_of_a_rule_with_a_shard_key_share_a_topic() -> None:
+    tables = [TableId("shop", name) for name in ("order_1", "order_2", "user")]
+    rules = [sharded(r"shop.order_\d+", "orders", "of")]
+    assert topics(tables, *rules) == ["orders", "orders", "shop.user"]
+    assert [shard_key(table, rules) for table in tables] == ["of", "of", ""]
+    two = [sharded("shop.order_1", "orders", "of"), sharded("shop.order_2", "orders", "of", 1)]
+    assert topics(tables, *two) == ["orders", "orders", "shop.user"]
+    groups = [sharded(r"shop.(order|user)\.*", "all_$1", "of")]
+    assert topics(tables, *groups) == ["all_order", "all_order", "all_user"]
+
+
+def test_the_first_rule_that_matches_has_the_shard_key() -> None:
+    rules = [rule("shop.order_2", "second"), sharded(r"shop.order_\d+", "orders", "of", 1)]
+    tables = [TableId("shop", name) for name in ("order_1", "order_2")]
+    assert topics(tables, *rules, mode=RouteMode.FIRST_MATCH) == ["orders", "second"]
+    assert [shard_key(table, rules) for table in tables] == ["of", ""]
+
+
+@pytest.mark.parametrize("other", [rule("shop.b", "orders", index=1), sharded("shop.b", "orders", "from", 1)])
+def test_one_topic_needs_one_shard_key(other: RouteRule) -> None:
+    with pytest.raises(InvalidJob, match=r"shop\.a \(by route\[0\]\) and shop\.b \(by route\[1\]\) both go") as caught:
+        topics([TableId("shop", "a"), TableId("shop", "b")], sharded("shop.a", "orders", "of"), other)
+    assert "shard-key" in caught.value.hint

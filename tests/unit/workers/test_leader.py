@@ -35,6 +35,7 @@ from shared.model.binlog import (
 )
 from shared.model.change import Change, ChunkKey, Tally
 from shared.model.chunk import REREAD, ChunkId, KeyRange
+from shared.model.label import Origin
 from shared.model.orders import (
     Answer,
     AskChunks,
@@ -92,7 +93,7 @@ class World:
         self.merges.append(merge)
         return self.batches.pop(0) if self.batches else []
 
-    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
+    def write_all(self, topic: str, changes: Sequence[Change], origin: Origin) -> None:
         self.pending = True
         self.written.extend((topic, change) for change in changes)
 
@@ -403,7 +404,7 @@ def test_without_limits_nobody_asks_for_the_load() -> None:
 class Deaf(World):
     """A sink that takes what comes; its own loop over changes is not the leader's."""
 
-    def write_all(self, topic: str, changes: Sequence[Change]) -> None:
+    def write_all(self, topic: str, changes: Sequence[Change], origin: Origin) -> None:
         self.pending = True
 
 
