@@ -72,7 +72,7 @@ def shared_table(tables: Sequence[Table], shard_key: str, topic: str) -> Table:
     """The messages of tables that share a topic, as if they were of one table with the shard key as the first part of its key.
 
     Args:
-        tables: at least one, with the columns that are written.
+        tables: at least one, as messages show them.
         shard_key: the field that tells them apart.
         topic: the topic, whose name the table gets.
     """

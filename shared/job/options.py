@@ -24,6 +24,7 @@ from shared.job.values import (
     filled,
     flag,
     gtid_set,
+    headers,
     host,
     one_of,
     pem_file,
@@ -227,6 +228,8 @@ _SINK = (
     _supported("binary.encoding", "binary_encoding", one_of("base64", "hex"), "base64"),
     _supported("json.columns", "json_columns", one_of("string", "object"), "string"),
     _supported("set.encoding", "set_encoding", one_of("array", "string"), "array"),
+    _supported("sink.add-tableId-to-header-enabled", "table_headers", flag, "false"),
+    _supported("sink.custom-header", "custom_headers", headers, ""),
     _supported("sink.on-truncate", "on_truncate", one_of("tombstones", "keep"), "tombstones"),
     *(
         _supported(f"aliyun.kafka.{key}", f"aliyun.{field}")
@@ -251,16 +254,17 @@ _SINK = (
     *_accepted("json.map-null-key.mode", read=one_of("FAIL", "DROP", "LITERAL")),
     *_accepted("json.map-null-key.literal"),
     *_accepted("json.fail-on-missing-field", "json.ignore-parse-errors", read=flag),
-    *_accepted("sink.add-tableId-to-header-enabled", read=_ONLY_FALSE),
     *_accepted("sink.parallelism", read=whole(1, _INT_MAX)),
     *_accepted("sink.buffer-flush.max-rows", "sink.buffer-flush.interval"),
     *_accepted("sink.transactional-id-prefix", "sink.transaction-naming-strategy"),
     *_refused(_OWN_TRANSACTIONS, _REMOVE, "properties.transactional.id"),
     *_refused(_OWN_PARTITIONS, _REMOVE, "properties.partitioner", "properties.partitioner.class"),
     *_refused(_OWN_FORMAT, _REMOVE, "properties.key.serializer", "properties.value.serializer"),
-    *_refused("Every table has a topic of its own", _ROUTE_INSTEAD, "topic", "topic-pattern"),
+    *_refused(
+        "Topics are named by `route`, with a `shard-key` for many tables", _ROUTE_INSTEAD, "topic", "topic-pattern"
+    ),
     *_refused("Topics are named by `route`", _ROUTE_INSTEAD, "sink.tableId-to-topic.mapping"),
-    *_refused(_LATER, _REMOVE, "sink.custom-header", "key.fields-prefix"),
+    *_refused(_LATER, _REMOVE, "key.fields-prefix"),
     *_refused(_LATER, _REMOVE, "include.schema.changes", "exclude.schema.changes"),
     *_refused(_OWN_FORMAT, _REMOVE, "debezium-json.*", "canal-json.*", "csv.*"),
 )

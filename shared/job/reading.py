@@ -18,6 +18,7 @@ from shared.job.records import JobSpec, PipelineSpec, RowsSpec, SinkSpec, Source
 from shared.job.routing import RouteRule
 from shared.job.structure import Setting, Settings, Structure
 from shared.job.values import Unreadable
+from shared.model.label import TABLE_HEADERS
 from shared.model.startup import StartMode
 
 T = TypeVar("T")
@@ -26,6 +27,7 @@ T = TypeVar("T")
 _SHOWN_LENGTH_MAX = 60
 _MODE, _TIME = "scan.startup.mode", "scan.startup.timestamp-millis"
 _GTID_SET, _FILE, _POS = (f"scan.startup.specific-offset.{name}" for name in ("gtid-set", "file", "pos"))
+_TABLE_HEADERS, _CUSTOM_HEADERS = "sink.add-tableId-to-header-enabled", "sink.sink.custom-header"
 #: By mode, the options that tell its position; other modes have none.
 _POSITIONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     StartMode.SPECIFIC: ((_GTID_SET,), (_FILE, _POS)),
@@ -66,9 +68,11 @@ def resolve(structure: Structure, file: str, resolver: Resolver) -> JobSpec:
     blocks = structure.blocks
     source = SourceSpec.model_validate(reader.block("source", blocks["source"]))
     _check_startup(source.startup.mode, structure, file)
+    sink = SinkSpec.model_validate(reader.block("sink", blocks["sink"]))
+    _check_headers(sink, structure, file)
     return JobSpec(
         source=source,
-        sink=SinkSpec.model_validate(reader.block("sink", blocks["sink"])),
+        sink=sink,
         pipeline=PipelineSpec.model_validate(reader.block("pipeline", blocks["pipeline"])),
         route=tuple(reader.rule(f"route[{index}]", rule) for index, rule in enumerate(structure.rules)),
         file=file,
@@ -136,6 +140,14 @@ def _check_masks(structure: Structure, file: str) -> None:
         if name in given and other not in given:
             what = f"`{name}` needs `{other}`" if name == _HASH else f"`{name}` has no effect without `{other}`"
             raise located(InvalidJob(what, hint, f"source.{name}"), file, structure.lines)
+
+
+def _check_headers(sink: SinkSpec, structure: Structure, file: str) -> None:
+    """No header comes twice in a message: which one would a reader take?"""
+    for name, _ in sink.custom_headers:
+        if sink.table_headers and name in TABLE_HEADERS:
+            what = f"The header `{name}` is one of those that `{_TABLE_HEADERS}` adds"
+            raise located(InvalidJob(what, "Choose another name.", _CUSTOM_HEADERS), file, structure.lines)
 
 
 def _literals(settings: Settings) -> Settings:

@@ -21,6 +21,7 @@ from shared.job.filters import RowFilters
 from shared.job.patterns import TablePatterns, select
 from shared.job.routing import RouteMode, RouteRule, route, shard_key
 from shared.job.values import ServerIdRange
+from shared.model.label import Header
 from shared.model.mask import Constant, Hash, Mask
 from shared.model.schema import TableId
 from shared.model.startup import Startup
@@ -131,6 +132,8 @@ class SinkSpec(_Record):
     json_columns: Literal["string", "object"]
     set_encoding: Literal["array", "string"]
     on_truncate: Literal["tombstones", "keep"]
+    table_headers: bool = False
+    custom_headers: tuple[Header, ...] = ()
     aliyun: AliyunSpec | None = None
 
     def client_properties(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from shared.errors import InvalidJob
 from shared.job.columns import ColumnPatterns
 from shared.job.filters import RowFilters
 from shared.model import domains
+from shared.model.label import Header
 from shared.model.places import is_place
 from shared.model.position import GtidSet, file_number
 from shared.model.throttle import Address
@@ -258,6 +259,26 @@ def row_filters(value: str) -> RowFilters:
         return RowFilters.parse(filled(value))
     except InvalidJob as error:
         raise Unreadable("filters such as `shop.user:deleted = 0`", f"{error.message} {error.hint}") from None
+
+
+def headers(value: str) -> tuple[Header, ...]:
+    """Headers and their values, `name:value` each; empty for none. Flink CDC's page has commas between them, its code semicolons.
+
+    Raises:
+        Unreadable: a part is no such pair, or a name comes twice.
+    """
+    if not value.strip():
+        return ()
+    expected = "headers such as `origin:shop,region:eu`"
+    found: dict[str, bytes] = {}
+    for part in re.split("[,;]", value):
+        name, colon, text = (piece.strip() for piece in part.partition(":"))
+        if not name or not colon or ":" in text:
+            raise Unreadable(expected, "Write name:value for each; neither may have a comma, a semicolon or a colon.")
+        if name in found:
+            raise Unreadable(expected, "Give each header once.")
+        found[name] = text.encode()
+    return tuple(found.items())
 
 
 def binlog_file(value: str) -> str:

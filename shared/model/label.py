@@ -51,8 +51,16 @@ class Label(NamedTuple):
         return _closed(self.key, key) or key, value if value is None else _closed(self.value, value) or value
 
 
+#: The headers that name a table, as Flink CDC has them.
+TABLE_HEADERS = ("namespace", "schemaName", "tableName")
+
 #: Nothing is added.
 PLAIN = Label()
+
+
+def table_headers(table: TableId) -> tuple[Header, ...]:
+    """The headers that name a table. What is a database in MySQL is a schema in them, and above it is nothing."""
+    return tuple(zip(TABLE_HEADERS, (b"", table.database.encode(), table.table.encode()), strict=True))
 
 
 def label_of(origin: Origin, *, in_value: bool, headers: tuple[Header, ...] = ()) -> Label:

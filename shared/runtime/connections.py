@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from functools import partial
 
 from shared.adapters.alikafka.account import Account, read_endpoint
 from shared.adapters.alikafka.maker import AlikafkaTopics
@@ -18,7 +17,7 @@ from shared.errors import InvalidJob, SinkRefused, Unavailable
 from shared.job.placeholders import Resolver
 from shared.job.spec import AliyunSpec, FieldsInclude, JobSpec, RowsSpec, parse
 from shared.model.job import Wanted
-from shared.model.label import Label, Origin, label_of
+from shared.model.label import Label, Origin, label_of, table_headers
 from shared.model.tls import Tls, TlsMode
 from shared.model.topic import TopicMaker
 from shared.settings import Settings
@@ -173,8 +172,14 @@ def open_registry(settings: Settings) -> Registry:
 
 def labels(spec: JobSpec) -> Callable[[Origin], Label]:
     """What the messages of a table have besides its rows."""
-    in_value = spec.sink.fields_include is FieldsInclude.ALL
-    return partial(label_of, in_value=in_value)
+    sink = spec.sink
+
+    def label(origin: Origin) -> Label:
+        named = table_headers(origin.table) if sink.table_headers else ()
+        in_value = sink.fields_include is FieldsInclude.ALL
+        return label_of(origin, in_value=in_value, headers=(*named, *sink.custom_headers))
+
+    return label
 
 
 def format_options(spec: JobSpec | RowsSpec) -> FormatOptions:

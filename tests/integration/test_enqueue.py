@@ -14,6 +14,8 @@ from shared.adapters.kafka import enqueue
 from shared.adapters.kafka.sink import UpsertSink
 from shared.errors import HeadraceError, SinkRefused, Superseded, Unavailable
 from shared.model.change import Change
+from shared.model.label import Origin, label_of, table_headers
+from shared.model.schema import TableId
 from tests.plugins.fix_headrace import read_topic
 from tests.unit.adapters.packed import OnlyPacked
 
@@ -40,14 +42,14 @@ def new_topic(kafka: KafkaServer) -> str:
 
 
 def opened(kafka: KafkaServer, topic: str, **options: Any) -> UpsertSink:
-    buffer = options.pop("buffer_kbytes", 65536)
-    sink = UpsertSink({"bootstrap.servers": kafka.bootstrap, **options}, topic, f"{topic}.state", buffer_kbytes=buffer)
+    more = {name: options.pop(name) for name in ("buffer_kbytes", "label") if name in options}
+    sink = UpsertSink({"bootstrap.servers": kafka.bootstrap, **options}, topic, f"{topic}.state", **more)
     sink.open()
     return sink
 
 
-def by_partition(kafka: KafkaServer, topic: str) -> list[list[Change]]:
-    """The committed messages of each partition, in offset order."""
+def by_partition(kafka: KafkaServer, topic: str, headers: list[Any] | None = None) -> list[list[Change]]:
+    """The committed messages of each partition, in offset order; and their headers into `headers`."""
     options = {"bootstrap.servers": kafka.bootstrap, "group.id": "test", "isolation.level": "read_committed"}
     consumer = Consumer(options | {"enable.auto.commit": False, "enable.partition.eof": True})
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(_PARTITIONS)])
@@ -58,6 +60,8 @@ def by_partition(kafka: KafkaServer, topic: str) -> list[list[Change]]:
         assert message is not None
         if message.error() is None:
             found[message.partition()].append((message.key(), message.value()))
+            if headers is not None:
+                headers.append(message.headers())
         else:
             ended += 1
     consumer.close()
@@ -78,6 +82,25 @@ def test_both_ways_write_the_same_messages_into_the_same_partitions(kafka_server
         found.append(by_partition(kafka_server, topic))
     assert found[0] == found[1]
     assert sorted(chain(*found[0]), key=str) == sorted(changes, key=str)
+
+
+@WAYS
+def test_what_a_label_adds_is_in_every_message(kafka_server: KafkaServer, way: Any) -> None:
+    origin = Origin(TableId("shop", "größe"), "of")
+    headers = (*table_headers(origin.table), ("own", b"\xc3\xa9"))
+    shared = label_of(origin, in_value=True, headers=headers)
+    labels = [shared, shared._replace(key=b"", value=b""), shared._replace(headers=()), shared._replace(value=b"")]
+    changes: list[Change] = [(b'{"id":%d}' % n, None if n % 7 == 0 else b'{"id":%d,"x":"y"}' % n) for n in range(50)]
+    changes.append((b'{"id":1}', b"{}"))
+    for label in labels:
+        topic = new_topic(kafka_server)
+        with opened(kafka_server, topic, label=lambda _, label=label: label) as sink:
+            sink.write_all(topic, way(changes), origin)
+            sink.commit([])
+        seen: list[Any] = []
+        assert sorted(chain(*by_partition(kafka_server, topic, seen)), key=str) == sorted(label.on(changes), key=str)
+        expected = [("namespace", b""), ("schemaName", b"shop"), ("tableName", "größe".encode()), ("own", b"\xc3\xa9")]
+        assert seen == [expected if label.headers else None] * len(changes)
 
 
 @WAYS

@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import KafkaError, Producer
 
 from shared.adapters.kafka import enqueue
+from shared.model.label import Label
 from tests.unit.adapters.packed import OnlyPacked
 
 #: Empty on a machine without Rust.
@@ -90,3 +91,20 @@ def test_a_client_made_without_the_plugin_or_on_another_thread_is_not_mistaken_f
     assert plugin.made() is None
     assert queue.enqueue("t", b"k", (1).to_bytes(8, "little") + bytes(8), 0) == (1, 0)
     assert [len(other) for other in others] == [0, 0]
+
+
+@WITH_PLUGIN
+def test_what_a_label_adds_is_counted_and_a_queue_that_is_full_takes_none_of_it(plugin: enqueue.Plugin) -> None:
+    label = Label(b'{"of":"a.b",', b'{"of":"a.b",', (("tableName", b"b"), ("empty", b"")))
+    producer, queue = made(plugin, queue_buffering_max_messages=2)
+    data, lengths = OnlyPacked(CHANGES).packed
+    assert queue.enqueue("t", data, lengths, 0, label) == (2, KafkaError._QUEUE_FULL)
+    producer.purge()
+    producer.poll(0)
+    assert queue.enqueue("t", data, lengths, 2, label) == (3, 0)
+    assert len(producer) == 1
+    small, its_queue = made(plugin, message_max_bytes=1000)
+    data, lengths = OnlyPacked([(b'{"id":1}', b'"' + bytes(900) + b'"')]).packed
+    assert its_queue.enqueue("t", data, lengths, 0) == (1, 0)
+    assert its_queue.enqueue("t", data, lengths, 0, Label(b"x" * 200)) == (0, KafkaError.MSG_SIZE_TOO_LARGE)
+    assert len(small) == 1

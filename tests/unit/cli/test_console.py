@@ -16,6 +16,7 @@ from scheduler.cli.prompt import Prompt
 from shared.adapters.duckdb.engine import Engine
 from shared.errors import SinkRefused, Unavailable
 from shared.model.job import Desire, End, Outcome
+from shared.model.label import PLAIN
 from tests.unit.cli.fake_world import JOB, FakeWorld, job, one_json, stored_state, table_record
 from tests.unit.console.topics_lab import Lab, MemoryTopic, column, source
 
@@ -35,7 +36,7 @@ class ConsoleWorld(FakeWorld):
     def partitions(self, options, topic):
         return [0]
 
-    def open_topic(self, options, topic, partitions=None):
+    def open_topic(self, options, topic, partitions=None, label=PLAIN):
         self.opened.append(topic)
         made = MemoryTopic()
         if topic == "order_dw.user":
@@ -197,3 +198,38 @@ def test_peek_finds_the_job_of_a_topic() -> None:
     assert '{"id":1}' in text.stdout.splitlines()[-1]
     wrong = world.run("peek", "order_dw.user", "--key", "nr=3", "--json")
     assert (wrong.exit_code, json.loads(wrong.stderr)["error"]["name"]) == (2, "InvalidQuery")
+
+
+class SharedWorld(ConsoleWorld):
+    """The topic `all` has rows of order_dw.user and order_dw.order, told apart by the field `of`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        records = (table_record(name, topic="all", shard_key="of", split_done=True) for name in ("user", "order"))
+        self.add("orders", *records)
+        self.labels: list[bytes] = []
+
+    def open_topic(self, options, topic, partitions=None, label=PLAIN):
+        self.labels.append(label.key)
+        made = MemoryTopic()
+        for table, number in (("user", 1), ("order", 1), ("user", 2)):
+            key = f'{{"of":"order_dw.{table}","id":{number}}}'
+            if label.has(key.encode()):
+                plain = label.off(key.encode(), None)[0].decode()
+                made.send((plain, plain))
+        return made
+
+
+def test_of_a_topic_that_tables_share_a_query_reads_its_tables_rows() -> None:
+    world = SharedWorld()
+    done = world.run("sql", "orders", "SELECT count(*) AS n FROM user", "--format", "csv")
+    assert (done.stdout, world.labels) == ("n\n2\n", [b'{"of":"order_dw.user",'])
+
+
+def test_in_a_topic_that_tables_share_a_key_names_its_table() -> None:
+    world = SharedWorld()
+    done = world.run("peek", "all", "--key", "of=order_dw.order", "--key", "id=1", "--json")
+    found = one_json(done.stdout)
+    assert (done.exit_code, found["key"], found["messages"]) == (0, {"of": "order_dw.order", "id": 1}, 1)
+    wrong = world.run("peek", "all", "--key", "id=1", "--json")
+    assert "The key of order_dw.all is of, id" in json.loads(wrong.stderr)["error"]["message"]

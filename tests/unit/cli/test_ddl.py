@@ -64,3 +64,16 @@ def test_unknown_jobs_and_tables_are_told(world: FakeWorld, words, message: str,
     error = json.loads(done.stderr)["error"]
     assert message in error["message"]
     assert hint in error["hint"]
+
+
+def test_a_topic_that_tables_share_is_one_table_with_the_shard_key(world: FakeWorld) -> None:
+    shared = [table_record(name, topic="all", shard_key="of") for name in ("user", "order")]
+    world.states["orders"] = stored_state(*shared, table_record("feedback"))
+    for style, name, key in (("catalog", "order_dw.all", "of"), ("upsert-kafka", "all_source", "key_of")):
+        prefix = ("--key-prefix", "", "--value-prefix", "") if style == "catalog" else ()
+        done = world.run("ddl", "orders", "--table", "user", "--style", style, *prefix, "--json")
+        (found,) = one_json(done.stdout)
+        assert (found["table"], found["topic"], found["name"]) == ("order_dw.order, order_dw.user", "all", name)
+        assert f"`{key}` STRING NOT NULL" in found["statement"]
+        assert f"PRIMARY KEY (`{key}`, `" in found["statement"]
+    assert len(one_json(world.run("ddl", "orders", "--json").stdout)) == 2

@@ -7,6 +7,7 @@ from scheduler.preflight.findings import Finding
 from scheduler.preflight.sharing import check_shared
 from shared.codec import FormatOptions
 from shared.job.columns import ColumnPatterns
+from shared.model.mask import Constant
 from shared.model.schema import Column, Table, TableId
 
 ID = Column("id", "bigint", "bigint", nullable=False)
@@ -48,12 +49,14 @@ def test_a_key_of_another_type_is_refused() -> None:
     assert "`id` of shop.order_1 is BIGINT, and `id` of shop.order_2 is STRING" in told
 
 
-def test_columns_of_one_name_and_different_types_are_refused_unless_they_are_left_out() -> None:
+def test_columns_of_one_name_and_different_types_are_refused_unless_left_out_or_masked() -> None:
     assert "`note` of shop.order_1 is STRING, and `note` of shop.order_3 is INT" in message(
         table(1, NOTE), table(2), table(3, NUMBER)
     )
     excluded = FormatOptions(excluded=ColumnPatterns.parse(r"shop.\.*.note"))
     assert found(table(1, NOTE), table(2, NUMBER), options=excluded)[0].ok
+    masked = FormatOptions(masked=lambda _, name: Constant("x") if name == "note" else None)
+    assert found(table(1, NOTE), table(2, NUMBER), options=masked)[0].ok
 
 
 def test_names_that_differ_in_case_alone_are_refused() -> None:

@@ -193,7 +193,12 @@ pub unsafe extern "C" fn headrace_enqueue_all(
 }
 
 /// Gives the messages from the one with the number `first` on to `send`, until that answers with an error.
-fn each(data: &[u8], lengths: &[u8], first: usize, mut send: impl FnMut(&[u8], Option<&[u8]>) -> c_int) -> (usize, c_int) {
+fn each(
+    data: &[u8],
+    lengths: &[u8],
+    first: usize,
+    mut send: impl FnMut(&[u8], Option<&[u8]>) -> c_int,
+) -> (usize, c_int) {
     let mut place = 0;
     let mut number = 0;
     for pair in lengths.chunks_exact(16) {
