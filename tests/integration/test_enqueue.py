@@ -1,12 +1,12 @@
 """What the native codec made reaches Kafka as what was taken apart: the same messages, partitions, order and errors."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from headrace_local.kafka import KafkaServer
 
@@ -48,20 +48,18 @@ def opened(kafka: KafkaServer, topic: str, **options: Any) -> UpsertSink:
     return sink
 
 
-def by_partition(kafka: KafkaServer, topic: str, headers: list[Any] | None = None) -> list[list[Change]]:
-    """The committed messages of each partition, in offset order; and their headers into `headers`."""
+def by_partition(kafka: KafkaServer, topic: str, *more: Callable[[Message], Any]) -> list[list[Any]]:
+    """The committed messages of each partition, in offset order, with what more is wanted of each."""
     options = {"bootstrap.servers": kafka.bootstrap, "group.id": "test", "isolation.level": "read_committed"}
     consumer = Consumer(options | {"enable.auto.commit": False, "enable.partition.eof": True})
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(_PARTITIONS)])
-    found: list[list[Change]] = [[] for _ in range(_PARTITIONS)]
+    found: list[list[Any]] = [[] for _ in range(_PARTITIONS)]
     ended = 0
     while ended < _PARTITIONS:
         message = consumer.poll(20)
         assert message is not None
         if message.error() is None:
-            found[message.partition()].append((message.key(), message.value()))
-            if headers is not None:
-                headers.append(message.headers())
+            found[message.partition()].append((message.key(), message.value(), *(one(message) for one in more)))
         else:
             ended += 1
     consumer.close()
@@ -86,21 +84,28 @@ def test_both_ways_write_the_same_messages_into_the_same_partitions(kafka_server
 
 @WAYS
 def test_what_a_label_adds_is_in_every_message(kafka_server: KafkaServer, way: Any) -> None:
-    origin = Origin(TableId("shop", "größe"), "of")
-    headers = (*table_headers(origin.table), ("own", b"\xc3\xa9"))
-    shared = label_of(origin, in_value=True, headers=headers)
-    labels = [shared, shared._replace(key=b"", value=b""), shared._replace(headers=()), shared._replace(value=b"")]
-    changes: list[Change] = [(b'{"id":%d}' % n, None if n % 7 == 0 else b'{"id":%d,"x":"y"}' % n) for n in range(50)]
-    changes.append((b'{"id":1}', b"{}"))
-    for label in labels:
-        topic = new_topic(kafka_server)
-        with opened(kafka_server, topic, label=lambda _, label=label: label) as sink:
+    table = TableId("shop", "größe")
+    whole = label_of(Origin(table, "of"), in_value=True, headers=(*table_headers(table), ("own", b"\xc3\xa9")))
+    labels = [whole, whole._replace(key=b"", value=b""), whole._replace(headers=()), whole._replace(value=b"")]
+    origins = {Origin(TableId("shop", str(n))): label for n, label in enumerate(labels)}
+    topic = new_topic(kafka_server)
+    expected: list[Any] = []
+    with opened(kafka_server, topic, label=origins.__getitem__) as sink:
+        for origin, label in origins.items():
+            key = b'{"t":%s,"id":%%d}' % origin.table.table.encode()
+            changes: list[Change] = [(key % n, None if n % 7 == 0 else b'{"id":%d,"x":"y"}' % n) for n in range(30)]
+            changes.append((key % 99, b"{}"))
             sink.write_all(topic, way(changes), origin)
-            sink.commit([])
-        seen: list[Any] = []
-        assert sorted(chain(*by_partition(kafka_server, topic, seen)), key=str) == sorted(label.on(changes), key=str)
-        expected = [("namespace", b""), ("schemaName", b"shop"), ("tableName", "größe".encode()), ("own", b"\xc3\xa9")]
-        assert seen == [expected if label.headers else None] * len(changes)
+            headers = [
+                ("namespace", b""),
+                ("schemaName", b"shop"),
+                ("tableName", "größe".encode()),
+                ("own", b"\xc3\xa9"),
+            ]
+            expected += [(*change, headers if label.headers else None) for change in label.on(changes)]
+        sink.commit([])
+    found = chain(*by_partition(kafka_server, topic, lambda message: message.headers()))
+    assert sorted(found, key=str) == sorted(expected, key=str)
 
 
 @WAYS
