@@ -31,9 +31,11 @@ from shared.job.values import (
     row_filters,
     server_ids,
     size,
+    some_of,
     text,
     whole,
 )
+from shared.model.label import STAMP_HEADERS
 from shared.model.startup import StartMode
 from shared.model.tls import TlsMode
 
@@ -230,6 +232,7 @@ _SINK = (
     _supported("set.encoding", "set_encoding", one_of("array", "string"), "array"),
     _supported("sink.add-tableId-to-header-enabled", "table_headers", flag, "false"),
     _supported("sink.custom-header", "custom_headers", headers, ""),
+    _supported("sink.metadata-headers", "metadata_headers", some_of(*STAMP_HEADERS), ""),
     _supported("sink.on-truncate", "on_truncate", one_of("tombstones", "keep"), "tombstones"),
     *(
         _supported(f"aliyun.kafka.{key}", f"aliyun.{field}")

@@ -28,6 +28,7 @@ _SHOWN_LENGTH_MAX = 60
 _MODE, _TIME = "scan.startup.mode", "scan.startup.timestamp-millis"
 _GTID_SET, _FILE, _POS = (f"scan.startup.specific-offset.{name}" for name in ("gtid-set", "file", "pos"))
 _TABLE_HEADERS, _CUSTOM_HEADERS = "sink.add-tableId-to-header-enabled", "sink.sink.custom-header"
+_METADATA_HEADERS = "sink.metadata-headers"
 #: By mode, the options that tell its position; other modes have none.
 _POSITIONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     StartMode.SPECIFIC: ((_GTID_SET,), (_FILE, _POS)),
@@ -144,9 +145,11 @@ def _check_masks(structure: Structure, file: str) -> None:
 
 def _check_headers(sink: SinkSpec, structure: Structure, file: str) -> None:
     """No header comes twice in a message: which one would a reader take?"""
+    added = dict.fromkeys(TABLE_HEADERS, _TABLE_HEADERS) if sink.table_headers else {}
+    added |= dict.fromkeys(sink.metadata_headers, _METADATA_HEADERS)
     for name, _ in sink.custom_headers:
-        if sink.table_headers and name in TABLE_HEADERS:
-            what = f"The header `{name}` is one of those that `{_TABLE_HEADERS}` adds"
+        if name in added:
+            what = f"The header `{name}` is one of those that `{added[name]}` adds"
             raise located(InvalidJob(what, "Choose another name.", _CUSTOM_HEADERS), file, structure.lines)
 
 

@@ -134,6 +134,7 @@ class SinkSpec(_Record):
     on_truncate: Literal["tombstones", "keep"]
     table_headers: bool = False
     custom_headers: tuple[Header, ...] = ()
+    metadata_headers: tuple[str, ...] = ()
     aliyun: AliyunSpec | None = None
 
     def client_properties(self) -> dict[str, str]:

@@ -175,6 +175,17 @@ def one_of(*choices: str, reason: str = "") -> Reader:
     return read
 
 
+def some_of(*choices: str) -> Reader:
+    """A reader of a list of words out of several, with commas between them, each once and in the order given here; empty for none."""
+    one = one_of(*choices, reason=f"They are {', '.join(choices)}, with commas between them.")
+
+    def read(value: str) -> tuple[str, ...]:
+        found = {one(word) for word in value.split(",")} if value.strip() else set()
+        return tuple(choice for choice in choices if choice in found)
+
+    return read
+
+
 def duration(shortest: timedelta, longest: timedelta) -> Reader:
     """A reader of durations in Flink's or ISO 8601's spelling: `30s`, `500 ms`, `PT30S`; a bare number is in ms."""
 

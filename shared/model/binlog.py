@@ -32,8 +32,8 @@ class TransactionBegin(NamedTuple):
     the server gave none (`places` may name them then). It names one, unless the decoder was asked to merge: then it may name
     several whole ones that stand next to each other in the binlog, and the other fields are those
     of the last one.
-    `commit_microseconds` is the time of the commit on this server since 1970, and `transaction_end`
-    the offset behind the transaction; 0 where the server did not say.
+    `commit_microseconds` is the time of the commit on this server since 1970, `transaction_end`
+    the offset behind the transaction, and `server_id` the server that executed it first; 0 where the server did not say.
     """
 
     gtids: str | None
@@ -41,6 +41,7 @@ class TransactionBegin(NamedTuple):
     timestamp: int = 0
     commit_microseconds: int = 0
     transaction_end: int = 0
+    server_id: int = 0
 
     @property
     def committed_microseconds(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple, TypeAlias
 
 from shared.model.change import Change
@@ -21,11 +21,28 @@ Header: TypeAlias = tuple[str, bytes]
 _ESCAPE = re.compile(r"\\(?:u00[0-9a-f]{2}|.)")
 
 
+class Stamp(NamedTuple):
+    """What is known of the transaction that wrote a change: when it was committed (microseconds since 1970), its GTID (empty where it has
+    none), and the id of the server that executed it first.
+    """
+
+    microseconds: int
+    gtid: str
+    server_id: int
+
+
 class Origin(NamedTuple):
-    """Which table messages are of. `shard_key` is the field that says so in them; empty where its topic is its own."""
+    """Which table messages are of. `shard_key` is the field that says so in them; empty where its topic is its own. `stamp` is None for rows
+    that were copied, and where nobody asks for it.
+    """
 
     table: TableId
     shard_key: str = ""
+    stamp: Stamp | None = None
+
+    def stamped(self, stamp: Stamp | None) -> Origin:
+        """The same, of a transaction."""
+        return self if stamp is None else self._replace(stamp=stamp)
 
 
 class Label(NamedTuple):
@@ -61,6 +78,20 @@ PLAIN = Label()
 def table_headers(table: TableId) -> tuple[Header, ...]:
     """The headers that name a table. What is a database in MySQL is a schema in them, and above it is nothing."""
     return tuple(zip(TABLE_HEADERS, (b"", table.database.encode(), table.table.encode()), strict=True))
+
+
+#: The headers that tell of a transaction.
+STAMP_HEADERS = ("op_ts", "gtid", "server_id")
+
+
+def stamp_headers(stamp: Stamp | None, wanted: Collection[str]) -> tuple[Header, ...]:
+    """Those of STAMP_HEADERS that are wanted and known, `op_ts` in milliseconds since 1970."""
+    if stamp is None:
+        return ()
+    values = (str(stamp.microseconds // 1000), stamp.gtid, str(stamp.server_id))
+    return tuple(
+        (name, value.encode()) for name, value in zip(STAMP_HEADERS, values, strict=True) if name in wanted and value
+    )
 
 
 def label_of(origin: Origin, *, in_value: bool, headers: tuple[Header, ...] = ()) -> Label:

@@ -17,7 +17,7 @@ from shared.errors import InvalidJob, SinkRefused, Unavailable
 from shared.job.placeholders import Resolver
 from shared.job.spec import AliyunSpec, FieldsInclude, JobSpec, RowsSpec, parse
 from shared.model.job import Wanted
-from shared.model.label import Label, Origin, label_of, table_headers
+from shared.model.label import Label, Origin, label_of, stamp_headers, table_headers
 from shared.model.tls import Tls, TlsMode
 from shared.model.topic import TopicMaker
 from shared.settings import Settings
@@ -176,8 +176,9 @@ def labels(spec: JobSpec) -> Callable[[Origin], Label]:
 
     def label(origin: Origin) -> Label:
         named = table_headers(origin.table) if sink.table_headers else ()
+        stamped = stamp_headers(origin.stamp, sink.metadata_headers)
         in_value = sink.fields_include is FieldsInclude.ALL
-        return label_of(origin, in_value=in_value, headers=(*named, *sink.custom_headers))
+        return label_of(origin, in_value=in_value, headers=(*named, *sink.custom_headers, *stamped))
 
     return label
 

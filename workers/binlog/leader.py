@@ -15,7 +15,7 @@ from typing import Any
 
 from scheduler.dispatch import Dispatch, Sweep
 from shared.errors import UnsupportedEvent
-from shared.machines.ledger import Batch, DoneMark, Grant, HeldRanges, Ledger, decode_record
+from shared.machines.ledger import DoneMark, Grant, HeldRanges, Ledger, decode_record
 from shared.machines.throttle import Throttle
 from shared.model.binlog import (
     Event,
@@ -30,6 +30,7 @@ from shared.model.binlog import (
 from shared.model.change import Change, ChunkKey, Tally, bytes_of
 from shared.model.chunk import REREAD, ChunkId
 from shared.model.chunk_key import are_bounds, needs_server_order
+from shared.model.label import Stamp
 from shared.model.orders import (
     AskChunks,
     AskReread,
@@ -51,6 +52,7 @@ from workers.binlog.chores import Chores
 from workers.binlog.continuity import require_new
 from workers.binlog.ddl import Ddl
 from workers.binlog.ports import Policy, Ports, WorkerFailed
+from workers.binlog.stamps import Stamps
 from workers.binlog.takeover import understood
 from workers.binlog.tallies import Tallies
 
@@ -99,6 +101,7 @@ class Leader:
         self._written = 0
         self._committed_at = 0.0
         self._tallies = Tallies()
+        self._stamps = Stamps(policy.stamped)
 
     def step(self, now: float) -> bool:
         """One turn.
@@ -150,7 +153,7 @@ class Leader:
         while taken < _EVENTS_PER_STEP or ledger.in_transaction:
             if not events:
                 # Otherwise all are newer than R, and so newer than every hold: whatever becomes of one becomes of all.
-                events.extend(self._ports.stream.events(merge=not ledger.singly))
+                events.extend(self._ports.stream.events(merge=not (ledger.singly or self._stamps.wanted)))
                 if not events:
                     break
             event = events.popleft()
@@ -170,6 +173,7 @@ class Leader:
         if not self.ledger.replaying:
             require_new(gtids, self.ledger.processed, self.reached)
         self.ledger.begin(gtids)
+        self._stamps.begin(event, gtids)
         self.commit_microseconds = event.committed_microseconds
 
     def _end(self, event: TransactionEnd) -> None:
@@ -183,10 +187,13 @@ class Leader:
     def _rows(self, event: RowChanges) -> None:
         table, changes = event.table, event.changes
         held = self.ledger.held_ranges(table)
-        places = None if held is None else self._places(table, changes, held)
-        written = self.ledger.absorb(table, changes, places)
-        # Where nothing is held the decoder has counted the bytes; nobody looks at a change for that.
-        self._write(table, written, event.size if written is changes else bytes_of(written))
+        if held is not None:
+            places = self._places(table, changes, held)
+            self._write_batches([(table, self.ledger.absorb(table, self._stamps.on(changes), places))])
+            return
+        written = self.ledger.absorb(table, changes)
+        # The decoder has counted the bytes; nobody looks at a change for that.
+        self._write(table, written, event.size if written is changes else bytes_of(written), self._stamps.now)
 
     def _places(self, table: TableId, changes: Sequence[Change], held: HeldRanges) -> Sequence[int | None]:
         """For each change the number of the held range that it falls into."""
@@ -199,17 +206,19 @@ class Leader:
         keys = [read(key) for key, _ in changes]
         return self._ports.source.place(schema, keys, held.ranges) if by_server else held.places(keys)
 
-    def _write(self, table: TableId, changes: Sequence[Change], size: int) -> None:
+    def _write(self, table: TableId, changes: Sequence[Change], size: int, stamp: Stamp | None) -> None:
         if changes:
             record = self.ledger.tables[table]
-            self._ports.sink.write_all(record.topic, changes, record.origin)
+            self._ports.sink.write_all(record.topic, changes, record.origin.stamped(stamp))
             self._written += len(changes)
             self.changes += len(changes)
             self._tallies.note(table, len(changes), size)
 
-    def _write_batches(self, batches: Iterable[Batch]) -> None:
+    def _write_batches(self, batches: Iterable[tuple[TableId, Sequence[Change]]]) -> None:
+        """What was held, or went the same way."""
         for table, changes in batches:
-            self._write(table, changes, bytes_of(changes))
+            for stamp, some in self._stamps.off(changes):
+                self._write(table, some, bytes_of(some), stamp)
 
     def _unread(self, event: Unread) -> None:
         self.reopen = self._ddl.unread(event) or self.reopen
@@ -223,18 +232,13 @@ class Leader:
     def _take_records(self) -> bool:
         records = self._ports.log.poll()
         for key, value in records:
-            self._take_record(key, value)
+            if key.startswith(b'["done"'):  # our own records come by as well, and say nothing new
+                with understood():
+                    record = decode_record(key, value)
+                if isinstance(record, DoneMark):
+                    self.ledger.done(record.chunk, record.attempt, record.rows)
+                    self.worker_error = None
         return bool(records)
-
-    def _take_record(self, key: bytes, value: bytes | None) -> None:
-        # Our own records come by as well; only done-marks say something new.
-        if not key.startswith(b'["done"'):
-            return
-        with understood():
-            record = decode_record(key, value)
-        if isinstance(record, DoneMark):
-            self.ledger.done(record.chunk, record.attempt, record.rows)
-            self.worker_error = None
 
     def _take_questions(self, now: float) -> bool:
         questions = self._ports.mail.receive()

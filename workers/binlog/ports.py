@@ -145,6 +145,8 @@ class Policy:
     """Whether topics follow statements that take rows away without a change of each."""
     follow: bool = True
     """Whether tables that change are copied again; else the job stops."""
+    stamped: bool = False
+    """Whether messages tell of their transactions; these are then taken one by one."""
     joins: Callable[[TableId], bool] = _never
     """Whether a table of this name, which the job does not have, joins it."""
     commit_messages: int = 50_000

@@ -209,6 +209,7 @@ class Tenure:
             sweep=self._context.spec.sink.on_truncate == "tombstones",
             follow=self._context.spec.pipeline.follows_schema,
             joins=opened.joins,
+            stamped=bool(self._context.spec.sink.metadata_headers),
         )
         leader = Leader(ledger, ports, policy, limits)
         figures = Figures(name, leader, opened)

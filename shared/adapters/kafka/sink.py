@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import lru_cache, partial
 from types import TracebackType
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -58,6 +58,10 @@ _REST_SECONDS = 0.008
 _SMALL_MESSAGES = 2_000
 
 
+#: Labels that are kept: those of so many tables, or of the last transactions where messages tell of theirs.
+_LABELS = 8192
+
+
 class UpsertSink:
     """One transactional producer.
 
@@ -88,7 +92,7 @@ class UpsertSink:
         self.transactional_id = transactional_id
         self._config = config
         self._committed = committed
-        self._label = cache(label)
+        self._label = lru_cache(_LABELS)(label)
         self.guard: Callable[[Collection[str]], None] = lambda _: None
         self._state_topic = state_topic
         self._open = False

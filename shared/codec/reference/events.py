@@ -228,7 +228,7 @@ class Events:
             )
         self._maps.clear()
         self._in_transaction, self._begun = True, False
-        return TransactionBegin(gtid, header.end_position, header.timestamp, microseconds, end)
+        return TransactionBegin(gtid, header.end_position, header.timestamp, microseconds, end, header.server_id)
 
     def _commit(self, header: _Header, _: bytes) -> Iterator[Event]:
         yield self._end(header)

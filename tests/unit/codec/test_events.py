@@ -50,7 +50,7 @@ UUID = "00010203-0405-0607-0809-0a0b0c0d0e0f"
 
 def test_a_transaction_from_begin_to_end() -> None:
     made = decoder(TABLE)
-    assert made.feed(gtid()) == [TransactionBegin(f"{UUID}:5", 500, 1_700_000_000, 1_700_000_000_123_456)]
+    assert made.feed(gtid()) == [TransactionBegin(f"{UUID}:5", 500, 1_700_000_000, 1_700_000_000_123_456, server_id=1)]
     assert made.feed(query("BEGIN")) == []
     assert made.feed(table_map()) == []
     changes = made.feed(rows(WRITE, image(1, "Tom") + image(2, None)))
@@ -94,7 +94,7 @@ def test_ddl_ends_its_own_transaction() -> None:
 def test_a_begin_without_a_gtid_event_begins_all_the_same() -> None:
     made = decoder(started=False)
     made.feed(format_description())
-    assert made.feed(query("BEGIN")) == [TransactionBegin(None, 500, 1_700_000_000)]
+    assert made.feed(query("BEGIN")) == [TransactionBegin(None, 500, 1_700_000_000, server_id=1)]
     assert made.feed(query("SAVEPOINT `a`")) == []
     assert made.feed(query("COMMIT")) == [TransactionEnd(1_700_000_000, 500)]
     anonymous = made.feed(gtid(34))
@@ -120,7 +120,7 @@ def test_a_transaction_that_begins_before_its_file_is_damaged() -> None:
 
 def test_a_mariadb_names_a_transaction_by_domain_server_and_number_and_says_no_begin() -> None:
     made = decoder(TABLE)
-    assert made.feed(domain_gtid()) == [TransactionBegin("3-1:5", 500, 1_700_000_000)]
+    assert made.feed(domain_gtid()) == [TransactionBegin("3-1:5", 500, 1_700_000_000, server_id=1)]
     made.feed(table_map())
     assert len(made.feed(rows(WRITE, image(1, "Tom")))) == 1
     assert made.feed(query("SAVEPOINT `a`")) == []
@@ -133,7 +133,7 @@ def test_a_mariadb_names_a_transaction_by_domain_server_and_number_and_says_no_b
 
 def test_what_stands_alone_on_a_mariadb_commits_by_itself_and_nothing_else() -> None:
     made = decoder(TABLE)
-    assert made.feed(domain_gtid(flags=1)) == [TransactionBegin("3-1:5", 500, 1_700_000_000)]
+    assert made.feed(domain_gtid(flags=1)) == [TransactionBegin("3-1:5", 500, 1_700_000_000, server_id=1)]
     assert [type(one) for one in made.feed(query("ALTER TABLE user ADD x int"))] == [Statement, TransactionEnd]
     made.feed(domain_gtid(6))
     assert [type(one) for one in made.feed(query("INSERT INTO user VALUES (1)"))] == [Statement]

@@ -7,7 +7,7 @@ import pytest
 from shared.errors import InvalidJob
 from shared.job.placeholders import Resolver
 from shared.job.spec import parse
-from shared.model.label import PLAIN, Label, Origin
+from shared.model.label import PLAIN, Label, Origin, Stamp
 from shared.model.schema import TableId
 from shared.runtime.connections import labels
 
@@ -40,6 +40,20 @@ def test_headers_of_ones_own_come_behind_them(text: str) -> None:
 
 def test_a_header_may_be_empty() -> None:
     assert label("sink.custom-header: 'a:'").headers == (("a", b""),)
+
+
+def test_changes_tell_of_their_transactions_in_headers() -> None:
+    stamped = ORDERS.stamped(Stamp(1_700_000_000_123_456, "u:5", 3))
+    text = "sink.metadata-headers: 'server-id, GTID,op_ts'"
+    told = (("op_ts", b"1700000000123"), ("gtid", b"u:5"), ("server_id", b"3"))
+    assert label(text, origin=stamped).headers == told
+    assert label(text, "sink.custom-header: 'a:b'", origin=stamped).headers == (("a", b"b"), *told)
+    assert label(text) == label(origin=stamped) == PLAIN
+    with pytest.raises(InvalidJob, match=r"`gtid` is one of those that `sink.metadata-headers` adds"):
+        label(text, "sink.custom-header: 'gtid:x'")
+    with pytest.raises(InvalidJob) as caught:
+        label("sink.metadata-headers: op_ts, xid")
+    assert "op_ts, gtid, server_id" in caught.value.hint
 
 
 @pytest.mark.parametrize(

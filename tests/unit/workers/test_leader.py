@@ -35,7 +35,7 @@ from shared.model.binlog import (
 )
 from shared.model.change import Change, ChunkKey, Tally
 from shared.model.chunk import REREAD, ChunkId, KeyRange
-from shared.model.label import Origin
+from shared.model.label import Origin, Stamp
 from shared.model.orders import (
     Answer,
     AskChunks,
@@ -76,6 +76,7 @@ class World:
     batches: list[list[Event]] = field(default_factory=list)
     merges: list[bool] = field(default_factory=list)
     written: list[tuple[str, Change]] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
     asked: list[tuple[list[ChunkKey], list[HeldRange]]] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
@@ -96,6 +97,7 @@ class World:
     def write_all(self, topic: str, changes: Sequence[Change], origin: Origin) -> None:
         self.pending = True
         self.written.extend((topic, change) for change in changes)
+        self.origins.append(origin)
 
     def commit(self, records: list[Record]) -> None:
         self.pending = False
@@ -144,6 +146,7 @@ def leader(
     tables: Sequence[Table] = (),
     limits: Limits | None = None,
     joins: Callable[[TableId], bool] = lambda _: False,
+    stamped: bool = False,
 ) -> Leader:
     named = {table.id: table for table in (NUMBERS, TEXTS, OTHER, *tables)}
     records = {name: TableRecord(table, f"topic.{name.table}", 1, 1, 2, None, True) for name, table in named.items()}
@@ -153,7 +156,8 @@ def leader(
         {chunk.chunk: chunk for chunk in chunks},
     )
     ports = Ports(world, world, world, world, world, world, world, world, partial(key_reader, options=FormatOptions()))
-    return Leader(Ledger(state, 2, "server", 4, MemoryHold), ports, Policy(4, joins=joins, commit_messages=100), limits)
+    policy = Policy(4, joins=joins, stamped=stamped, commit_messages=100)
+    return Leader(Ledger(state, 2, "server", 4, MemoryHold), ports, policy, limits)
 
 
 def claimed(table: Table, number: int, bounds: KeyRange, since: int = 5) -> ChunkRecord:
@@ -269,6 +273,21 @@ def test_a_step_ends_between_transactions_when_a_commit_is_full() -> None:
     made = leader(world)
     made.step(0.0)
     assert (len(world.written), world.commits) == (120, 1)
+
+
+def test_what_was_held_still_tells_of_its_own_transaction() -> None:
+    rows = RowChanges(NUMBERS.id, [number(1), number(99)])
+    world = World(
+        [[*transaction("6", rows), *transaction("7", RowChanges(NUMBERS.id, [number(2), (b'{"id":99}', None)]))]]
+    )
+    made = leader(world, claimed(NUMBERS, 0, KeyRange(None, (50,))), stamped=True)
+    made.step(0.0)
+    sixth, seventh = (Stamp(77, f"{UUID}:{n}", 0) for n in (6, 7))
+    assert world.origins == [Origin(NUMBERS.id, stamp=sixth), Origin(NUMBERS.id, stamp=seventh)]
+    world.batches = [[Heartbeat(*END)]]
+    made.step(1.0)
+    assert [change for _, change in world.written] == [number(99), (b'{"id":99}', None), number(1), number(2)]
+    assert world.origins[2:] == world.origins[:2]
 
 
 # What was written is counted.

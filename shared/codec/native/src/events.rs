@@ -75,7 +75,14 @@ pub type Bind<'a> = dyn FnMut(&str, &str, &[u8]) -> Result<Option<Bound>, Stop> 
 
 /// What a call of `feed` hands on.
 pub enum Item {
-    Begin { gtids: Option<Runs>, end: u64, timestamp: u32, commit_microseconds: u64, transaction_end: u64 },
+    Begin {
+        gtids: Option<Runs>,
+        end: u64,
+        timestamp: u32,
+        commit_microseconds: u64,
+        transaction_end: u64,
+        server_id: u32,
+    },
     Rows { table: Arc<Bound>, pairs: Vec<Pair>, end: u64, timestamp: u32 },
     Unread { table: Arc<Bound>, end: u64, timestamp: u32 },
     End { end: u64, timestamp: u32 },
@@ -571,7 +578,7 @@ impl Batch {
     /// Transactions with GTIDs are put together, and those without that tell where they end: either can be named.
     fn begin(&mut self, header: Header, gtid: Option<Facts>, commit: u64, whole_end: u64, merge: bool) {
         if merge && matches!(self.items.last(), Some(Item::End { .. })) {
-            if let Some(Item::Begin { gtids, end, timestamp, commit_microseconds, transaction_end }) =
+            if let Some(Item::Begin { gtids, end, timestamp, commit_microseconds, transaction_end, server_id }) =
                 self.mergeable.map(|place| &mut self.items[place])
             {
                 if gtids.is_some() == gtid.is_some() && (gtid.is_some() || whole_end > 0) {
@@ -579,7 +586,7 @@ impl Batch {
                         runs.add(facts);
                     }
                     (*end, *timestamp, *commit_microseconds) = (header.end, header.timestamp, commit);
-                    *transaction_end = whole_end;
+                    (*transaction_end, *server_id) = (whole_end, header.server_id);
                     self.items.pop();
                     return;
                 }
@@ -598,6 +605,7 @@ impl Batch {
             timestamp: header.timestamp,
             commit_microseconds: commit,
             transaction_end: whole_end,
+            server_id: header.server_id,
         });
     }
 

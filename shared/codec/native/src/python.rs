@@ -430,13 +430,10 @@ impl StreamDecoder {
         let made = PyList::empty(py);
         for item in items {
             made.append(match item {
-                Item::Begin { gtids, end, timestamp, commit_microseconds, transaction_end } => begin.bind(py).call1((
-                    gtids.as_ref().map(|runs| runs.text()),
-                    *end,
-                    *timestamp,
-                    *commit_microseconds,
-                    *transaction_end,
-                )),
+                Item::Begin { gtids, end, timestamp, commit_microseconds, transaction_end, server_id } => {
+                    let name = gtids.as_ref().map(|runs| runs.text());
+                    begin.bind(py).call1((name, *end, *timestamp, *commit_microseconds, *transaction_end, *server_id))
+                }
                 Item::Rows { table, pairs: found, end, timestamp } => {
                     let changes = PyChanges::new(py, &pairs.bytes, found)?;
                     rows.bind(py).call1((table.table.bind(py), changes, *timestamp, *end, size_of(found)))
