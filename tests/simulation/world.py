@@ -29,6 +29,7 @@ from tests.simulation.ports import STATE, ApartSink, Fencer, Gauge, Hints, Post,
 from workers.binlog.anew import take_in
 from workers.binlog.leader import Leader
 from workers.binlog.ports import Policy, Ports
+from workers.binlog.stamps import Stamps
 from workers.binlog.takeover import first_records, records_of, take_over
 from workers.snapshot.attempt import attempt_reading
 
@@ -78,6 +79,7 @@ class World:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.mysql.gtids = self.seed % 4 != 3  # one in four is a server without GTIDs
+        self.stamps = Stamps(wanted=self.seed % 5 == 4)  # in one of five changes tell of their transactions
         # A throttle may only make a job slower.
         self.limits = Limits(rows_per_second=100, max_threads_running=10) if self.chance(0.3) else Limits()
         # Half of the worlds make a table later.
@@ -235,8 +237,7 @@ class World:
         stream = SlowStream(MemoryStream(self.mysql, ledger.stream_from, self.appetite), self, known)
         keys = partial(key_reader, options=FormatOptions())
         ports = Ports(stream, sink, log, Post(self), Source(self), Gauge(self), Fencer(self), Hints(self), keys)
-        stamped = self.seed % 5 == 4  # one world in five has messages tell of their transactions
-        policy = Policy(self.parallelism, joins=lambda table: table not in known, stamped=stamped)
+        policy = Policy(self.parallelism, joins=lambda table: table not in known, stamped=self.stamps.wanted)
         self.leaders[name] = leader = rules.leader(ledger, ports, policy, self.limits)
         yield
         while not leader.reopen or ledger.in_transaction:
@@ -261,7 +262,7 @@ class World:
         put = hold.put
 
         def noted(key: bytes, value: bytes | None) -> None:
-            self.held.add((key, value))
+            self.held.update(change for _, some in self.stamps.off([(key, value)]) for change in some)
             put(key, value)
 
         hold.put = noted  # type: ignore[method-assign]
