@@ -165,7 +165,8 @@ def tell_end(output: Output, picture: Picture) -> int:
         return Exit.FAILED
     if picture.current or picture.state is State.FINISHED:
         word = "finished" if picture.state is State.FINISHED else "current"
-        output.note(f"Job {name} is {word}: {figures['rows']:,} rows in {len(figures['tables'])} topics.")
+        topics = {entry["topic"] for entry in figures["tables"]}  # tables may share one
+        output.note(f"Job {name} is {word}: {figures['rows']:,} rows in {len(topics)} topics.")
         return Exit.OK
     output.note(f"Job {name} is {picture.state}.")
     return Exit.OK if picture.state is State.CANCELLED else Exit.FAILED

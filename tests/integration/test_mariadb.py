@@ -10,6 +10,13 @@ from headrace_local.mariadb import MariadbServer
 from tests.integration.test_ground import failure, resume
 from tests.integration.test_job import eventually_holds, execute, job, streaming
 from tests.integration.test_startup import plain, startup
+from tests.integration.test_visibility_gap import (
+    a_careless_reader_loses_the_update,
+    a_reader_waits,
+    begin,
+    held_commit,
+    nothing_was_lost,
+)
 from tests.integration.test_without_gtids import SMALL_CHUNKS, flush_and_purge, rows_of
 from tests.plugins.fix_headrace import fold, read_topic
 from tests.plugins.fix_servers import root_connection
@@ -134,6 +141,23 @@ def test_a_job_begins_where_it_is_told_to(cluster, server, tmp_path) -> None:
     done = cluster.cli("submit", str(tmp_path / "job.yaml"))
     assert done.returncode == 2
     assert "which the server has not executed" in " ".join(done.stdout.split())
+
+
+def test_a_chunk_is_not_read_before_what_its_leader_has_seen_is_visible(cluster, server) -> None:
+    switch = "rpl_semi_sync_master"
+    execute(server, f"SET GLOBAL {switch}_wait_point = AFTER_SYNC;\nCREATE DATABASE gap")
+    leader = cluster.binlog_worker()
+    begin(cluster, server, "snapped")
+    # A job begins with all that the binlog has, behind what hangs.
+    cluster.wait("it has begun", lambda: leader.says("tenure_begins"))
+    with held_commit(server, "UPDATE gap.snapped SET v = 1 WHERE id = 1", switch) as held:
+        worker = a_reader_waits(cluster, server, "snapped")
+        assert held.is_alive(), "the gap closed too early to prove anything"
+    nothing_was_lost(cluster, "snapped")
+    worker.stop()
+    begin(cluster, server, "careless_snap")
+    cluster.wait("it has begun", lambda: leader.log.read_text().count("tenure_begins") == 2)
+    a_careless_reader_loses_the_update(cluster, server, "careless_snap", switch)
 
 
 @pytest.fixture

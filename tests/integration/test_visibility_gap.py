@@ -19,18 +19,15 @@ ROWS = {b'{"id":1}': CHANGED, b'{"id":2}': b'{"id":2,"v":0}'}
 
 
 @contextmanager
-def held_commit(server, sql: str) -> Iterator[threading.Thread]:
+def held_commit(server, sql: str, switch: str = "rpl_semi_sync_source") -> Iterator[threading.Thread]:
     """Runs a change whose commit hangs between binlog and engine until the block ends, or its time is over."""
-    execute(
-        server,
-        f"SET GLOBAL rpl_semi_sync_source_timeout = {HELD_MILLISECONDS};\nSET GLOBAL rpl_semi_sync_source_enabled = 1",
-    )
+    execute(server, f"SET GLOBAL {switch}_timeout = {HELD_MILLISECONDS};\nSET GLOBAL {switch}_enabled = 1")
     held = threading.Thread(target=execute, args=(server, sql))
     held.start()
     try:
         yield held
     finally:
-        execute(server, "SET GLOBAL rpl_semi_sync_source_enabled = 0")
+        execute(server, f"SET GLOBAL {switch}_enabled = 0")
         held.join(30)
 
 
@@ -84,10 +81,10 @@ def nothing_was_lost(cluster, name: str) -> None:
         assert (b'{"id":1}', BEFORE) not in messages, "the reader did not wait"
 
 
-def a_careless_reader_loses_the_update(cluster, server, name: str) -> None:
+def a_careless_reader_loses_the_update(cluster, server, name: str, switch: str = "rpl_semi_sync_source") -> None:
     """Rule 4 switched off. Were nothing lost here, the test above would prove nothing."""
     command = [sys.executable, "-m", "celery", "-A", "tests.integration.careless", "worker", "-Q", "snapshot", "-E"]
-    with held_commit(server, f"UPDATE gap.{name} SET v = 1 WHERE id = 1") as held:
+    with held_commit(server, f"UPDATE gap.{name} SET v = 1 WHERE id = 1", switch) as held:
         cluster.wait("the change is in Kafka", lambda: fold(read_topic(cluster.bootstrap, f"gap.{name}")), 30)
         cluster.start("snapshot", [*command, "-c", "1", "-n", "careless@localhost"], {})
         cluster.wait("the snapshot is done", lambda: cluster.status(name)["snapshot_done"], 50)
