@@ -238,6 +238,31 @@ def _misplaced(
     return []
 
 
+def check_renames(before: Mapping[TableId, Table], tables: Sequence[Table], source: SourceSpec) -> list[Finding]:
+    """No column that was left out or masked is gone while others came, which no pattern means: it may be one of them, by another
+    name, and would be copied as it is.
+
+    Args:
+        before: what the job knows of the tables so far.
+        tables: as they are now.
+        source: the patterns.
+    """
+    lists = [*source.masks.patterns.values(), *([] if source.excluded is None else [source.excluded])]
+    for table in tables:
+        had, has = ({column.name.casefold() for column in one.columns} for one in (before.get(table.id, table), table))
+        gone = sorted(name for name in had - has if any(means(table.id, name) for means in lists))
+        came = sorted(name for name in has - had if not any(means(table.id, name) for means in lists))
+        if gone and came:
+            message = f"Of {table.id} {listed(gone)} {_is(gone)} gone, which the job hides, and {listed(came)} came, which it would show."
+            hint = "If a column got another name, give it the old one back, or submit a job whose patterns mean the new one."
+            return [failed("columns_renamed", message, hint, "source")]
+    return []
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
 def check_column_types(tables: Sequence[Table], options: FormatOptions) -> list[Finding]:
     """The codec knows every column's type and character set."""
     unknown: list[UnsupportedType] = []

@@ -60,5 +60,20 @@ def test_what_is_left_out_is_nowhere(cluster, mysql_server, mysql_database) -> N
     statements = cluster.cli("ddl", "less").stdout
     assert "`name`" in statements
     assert not any(f"`{name}`" in statements for name in ("phone", "pin", "shape")), statements
+
+    # By another name it would be copied.
+    execute(mysql_server, "ALTER TABLE user RENAME COLUMN phone TO fone", db)
+    cluster.wait("the job fails", lambda: cluster.status("less")["state"] == "failed")
+    assert "phone is gone, which the job hides, and fone came" in cluster.status("less")["error"]["message"]
+    refused = cluster.cli("resume", "less", "--resync")
+    cluster.wait("it fails again", lambda: cluster.status("less")["state"] == "failed")
+    execute(
+        mysql_server,
+        "ALTER TABLE user RENAME COLUMN fone TO phone;\nINSERT INTO user (id, name) VALUES (7, 'Butch')",
+        db,
+    )
+    assert cluster.cli("resume", "less").returncode == 0
+    rows[b'{"id":7}'] = b'{"id":7,"name":"Butch"}'
+    eventually_holds(cluster, f"{db}.user", rows, 60)
     for process in cluster.processes:
         assert not process.says(SECRET)

@@ -10,7 +10,7 @@ which may concern other tables that had the name. All that comes after is new to
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 
@@ -19,6 +19,7 @@ from scheduler.planner.plan import make_plan
 from scheduler.preflight.sink import wanted_topics
 from scheduler.preflight.source import check_tables, read_past
 from scheduler.preflight.startup import first_position, require_possible
+from scheduler.preflight.tables import check_renames
 from shared.adapters.kafka.topics import Topics
 from shared.adapters.mysql.session import Session
 from shared.adapters.mysql.stream import BinlogStream
@@ -138,6 +139,7 @@ def _newcomers(
     if not tables:
         return []
     known = {name: record.table for name, record in state.tables.items() if name not in tables}
+    require_hidden(context, state, list(tables.values()))
     found = check_tables(session, context.spec, list(tables), known)
     if error := next((finding for finding in found.findings if finding.is_error), None):
         hint = f"{error.hint} Or drop the table. Then scheduler resume {context.wanted.name}."
@@ -156,6 +158,17 @@ def _newcomers(
         )
     _make_topics(context, topics, alive)
     return records
+
+
+def require_hidden(context: JobContext, state: StoredState, tables: Sequence[Table]) -> None:
+    """Checks that what the job leaves out or masks is not shown by another name.
+
+    Raises:
+        PreflightFailed: it may be.
+    """
+    before = {name: record.table for name, record in state.tables.items()}
+    if found := check_renames(before, tables, context.spec.source):
+        raise PreflightFailed(found[0].message, found[0].hint)
 
 
 def joining(context: JobContext, known: Collection[TableId], *, ignore_case: bool) -> Callable[[TableId], bool]:

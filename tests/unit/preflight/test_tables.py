@@ -204,6 +204,29 @@ def test_masked_columns_must_be_there_in_no_key_and_have_one_mask() -> None:
     assert found() == []
 
 
+def test_a_hidden_column_that_may_have_got_another_name_is_told() -> None:
+    hidden = "columns.exclude: d.t.phone, columns.mask.hash: 'd.t.e\\d?(mail)?', columns.mask.salt: '#{salt}'"
+    text = f"source: {{type: mysql, hostname: h, username: u, password: '#{{p}}', tables: d.t, {hidden}}}\n"
+    text += "sink: {type: upsert-kafka, properties.bootstrap.servers: 'b:1'}"
+    source = parse(text).resolve(Resolver({"p": "p", "salt": "s"})).source
+
+    def now(*names: str) -> Table:
+        return Table(TableId("d", "t"), tuple(Column(name, "int", "int", True) for name in names), ("id",))
+
+    before = {TableId("d", "t"): now("id", "phone", "email", "v")}
+    for harmless in (
+        ("id", "email", "v"),
+        ("id", "phone", "email", "v", "w"),
+        ("id", "PHONE", "email", "w"),
+        ("id", "e2", "phone"),
+    ):
+        assert checks.check_renames(before, [now(*harmless)], source) == []
+    assert checks.check_renames({}, [now("id", "fone")], source) == []
+    (finding,) = checks.check_renames(before, [now("id", "fone", "email")], source)
+    assert finding.is_error
+    assert "Of d.t phone is gone, which the job hides, and fone came" in finding.message
+
+
 def test_a_type_that_is_not_known_may_be_left_out() -> None:
     odd = keyed("odd", Column("x", "hologram", "hologram", nullable=True))
     (finding,) = checks.check_column_types([odd], FormatOptions())
