@@ -6,7 +6,7 @@ An element is a pattern of tables, a colon, and a condition of SQL. A semicolon 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.errors import InvalidJob
@@ -34,20 +34,17 @@ class RowFilters:
             raise InvalidJob("A quote is not closed.", "Write pattern:condition, with semicolons between them.", path)
         return cls(tuple(_filter(element.strip(), path) for element in elements if element.strip()))
 
-    def __call__(self, table: TableId, *, ignore_case: bool = False) -> str | None:
-        """The condition of the first filter that means the table."""
-        return next(iter(self.conditions(table, ignore_case=ignore_case)), None)
+    def __call__(self, table: TableId) -> str | None:
+        """The condition of the first filter that means the table; case counts."""
+        return next(iter(self.conditions(table)), None)
 
-    def conditions(self, table: TableId, *, ignore_case: bool = False) -> list[str]:
+    def conditions(self, table: TableId) -> list[str]:
         """Those of all filters that mean the table, of which there should be one at most."""
-        return [condition for tables, condition in self.filters if tables.matches(table, ignore_case=ignore_case)]
+        return [condition for tables, condition in self.filters if tables.matches(table)]
 
-    def idle(self, tables: Iterable[TableId], *, ignore_case: bool = False) -> int:
+    def idle(self, tables: Sequence[TableId]) -> int:
         """How many filters mean none of these tables."""
-        known = list(tables)
-        return sum(
-            not any(patterns.matches(table, ignore_case=ignore_case) for table in known) for patterns, _ in self.filters
-        )
+        return sum(not any(map(patterns.matches, tables)) for patterns, _ in self.filters)
 
     def __repr__(self) -> str:
         return "RowFilters()"  # the text may have come from a placeholder

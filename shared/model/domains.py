@@ -16,17 +16,16 @@ from collections.abc import Iterable, Iterator
 
 from shared.errors import BinlogLost
 from shared.model.binlog import Event, TransactionBegin
-from shared.model.position import GtidSet
+from shared.model.position import DOMAIN, GtidSet
 
 _GTID = re.compile(r"([0-9]{1,10})-([0-9]{1,10})-([0-9]{1,19})")
-_SOURCE = re.compile(r"[0-9]{1,10}-[0-9]{1,10}")
 _ID_MAX = 2**32 - 1
 _NUMBER_MAX = 2**63 - 1
 
 
 def is_domains(position: GtidSet) -> bool:
     """True for a position of this kind; false for all others, and for the empty set."""
-    return any(_SOURCE.fullmatch(source) for source in position.runs)
+    return any(DOMAIN.fullmatch(source) for source in position.runs)
 
 
 def parse(text: str) -> GtidSet:
@@ -49,11 +48,7 @@ def parse(text: str) -> GtidSet:
 
 def last_of_domains(position: GtidSet) -> str:
     """The last GTID of each domain, in MariaDB's form, from which a replica asks it to go on."""
-    last: dict[str, tuple[int, str]] = {}
-    for source, runs in position.runs.items():
-        domain, _, server = source.partition("-")
-        last[domain] = max(last.get(domain, (0, "")), (runs[-1][1], server))
-    return ",".join(f"{domain}-{server}-{number}" for domain, (number, server) in sorted(last.items()))
+    return ",".join(f"{domain}-{server}-{number}" for domain, (number, server) in sorted(_last(position).items()))
 
 
 def filled(position: GtidSet) -> GtidSet:
@@ -64,17 +59,18 @@ def filled(position: GtidSet) -> GtidSet:
 def with_elders(position: GtidSet, known: GtidSet) -> GtidSet:
     """The position with what other servers of `known` had given in its domains before: MariaDB names the last GTID alone."""
     found = position
-    for domain, last in _last_numbers(position).items():
+    for domain, (last, _) in _last(position).items():
         elders = {s: ((1, min(last, runs[-1][1])),) for s, runs in known.runs.items() if s.partition("-")[0] == domain}
         found = found.union(GtidSet(elders))
     return found
 
 
-def _last_numbers(position: GtidSet) -> dict[str, int]:
-    last: dict[str, int] = {}
+def _last(position: GtidSet) -> dict[str, tuple[int, str]]:
+    """Of each domain the last number, and the server that gave it."""
+    last: dict[str, tuple[int, str]] = {}
     for source, runs in position.runs.items():
-        domain = source.partition("-")[0]
-        last[domain] = max(last.get(domain, 0), runs[-1][1])
+        domain, _, server = source.partition("-")
+        last[domain] = max(last.get(domain, (0, "")), (runs[-1][1], server))
     return last
 
 

@@ -21,8 +21,8 @@ _BASENAME = re.compile(r"[^\s:,@]{1,512}")
 _TAG = re.compile(r"[a-z_][a-z0-9_]{0,31}")
 _INTERVAL = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
 #: A MariaDB's domain and server (see `domains`).
-_DOMAIN = re.compile(r"[0-9]{1,10}-[0-9]{1,10}")
-_SOURCE = re.compile(rf"{_UUID.pattern}(?::{_TAG.pattern})?|{_DOMAIN.pattern}")
+DOMAIN = re.compile(r"[0-9]{1,10}-[0-9]{1,10}")
+_SOURCE = re.compile(rf"{_UUID.pattern}(?::{_TAG.pattern})?|{DOMAIN.pattern}")
 _LARGEST_NUMBER = 2**63 - 1
 _LONGEST_FILE_NUMBER = 19
 _LONGEST_RUN = 2 * len(str(_LARGEST_NUMBER)) + 1

@@ -16,7 +16,8 @@ NAME_SQL = "SELECT CONCAT_WS(':', @@GLOBAL.server_id, @@hostname, @@port)"
 
 STATUS = "SHOW MASTER STATUS"
 
-_FILE_NAME_EVENTS = 5
+#: Among so many events at the beginning of a file stands what came before it.
+_FIRST_EVENTS = 5
 
 
 def executed(session: Session) -> GtidSet:
@@ -30,7 +31,7 @@ def before_file(session: Session, file: str) -> GtidSet:
     Raises:
         NeedsOperator: the file does not tell.
     """
-    for row in session.named(f"SHOW BINLOG EVENTS IN '{file}' LIMIT {_FILE_NAME_EVENTS}"):
+    for row in session.named(f"SHOW BINLOG EVENTS IN '{file}' LIMIT {_FIRST_EVENTS}"):
         if row["event_type"] == "Gtid_list":
             return parse(row["info"].strip("[]"))
     raise NeedsOperator(

@@ -124,7 +124,9 @@ def name_sql(*, of_mariadb: bool) -> str:
 class Gate:
     """Waits, for one reader, until a SELECT shows a position.
 
-    On a MariaDB it takes consistent snapshots until one is behind all that the binlog had when it was asked. By place it takes a read lock on each table, one after the other, and gives it back at once: MySQL grants it when every
+    On a MariaDB it takes consistent snapshots until one is behind all that the binlog had when it was asked.
+
+    By place it takes a read lock on each table, one after the other, and gives it back at once: MySQL grants it when every
     transaction that has changed the table is through, those that stand in the binlog among them. While one is waited for,
     others that write the table wait as well; so it waits for a second, and then lets them pass for as long.
     """

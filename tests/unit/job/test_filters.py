@@ -14,7 +14,6 @@ def test_elements_are_divided_where_no_quote_is_open() -> None:
     assert filters(TableId("shop", "orders_7")) == r"""id > 100 AND note <> 'a;b:''c\';'"""
     assert filters(TableId("shop", "user")) == '`x;y` = "q;"'
     assert filters(TableId("shop", "USER")) is None
-    assert filters(TableId("shop", "USER"), ignore_case=True)
     assert filters(TableId("shop", "other")) is None
 
 
