@@ -69,6 +69,7 @@ class MysqlServer(Server):
 
     def prepare(self) -> None:
         """Initialise the data folder, with our users, unless it is there."""
+        _temporary(self._data).mkdir(parents=True, exist_ok=True)
         if self._data.is_dir():
             return
         fresh = self.directory / "data.new"
@@ -129,13 +130,22 @@ class MysqlServer(Server):
 
 
 def first_options(base: Path, data: Path) -> list[str]:
-    """Return the options that come first: no files of the machine's own, and where things are."""
+    """Return the options that come first: no files of the machine's own, and where things are.
+
+    Temporary tables too have a folder of their own: a server that starts removes all `#sql` files of that folder,
+    those of another one as well.
+    """
     return [
         "--no-defaults",
         *(["--user=root"] if os.geteuid() == 0 else []),  # the server refuses root unless told so
         f"--basedir={base}",
         f"--datadir={data}",
+        f"--tmpdir={_temporary(data)}",
     ]
+
+
+def _temporary(data: Path) -> Path:
+    return data.parent / "tmp"
 
 
 def _make_root(target: Path, work: Path) -> None:
