@@ -122,18 +122,18 @@ def test_a_job_begins_where_it_is_told_to(cluster, server, tmp_path) -> None:
     )
     late = plain(_3=3, _4=4, _5=5)
     jobs = {
-        "place": (startup("specific-offset", "place", file=file, pos=pos), late),
-        "midst": (startup("specific-offset", "midst", file=file, pos=pos + 40), late),
-        "gtids": (startup("specific-offset", "gtids", gtids), late),
-        "moment": (startup("timestamp", "moment", millis=moment * 1000 + 500), plain(_4=4, _5=5)),
-        "early": (startup("earliest-offset", "early"), plain(_1=1, _2=2) | late),
+        "place": (startup("specific-offset", "maria_place", file=file, pos=pos), late),
+        "midst": (startup("specific-offset", "maria_midst", file=file, pos=pos + 40), late),
+        "gtids": (startup("specific-offset", "maria_gtids", gtids), late),
+        "moment": (startup("timestamp", "maria_moment", millis=moment * 1000 + 500), plain(_4=4, _5=5)),
+        "early": (startup("earliest-offset", "maria_early"), plain(_1=1, _2=2) | late),
     }
     worker = cluster.binlog_worker()
     cluster.snapshot_worker(1)
     for name, (text, _) in jobs.items():
         cluster.submit(text, name)
     for name, (_, rows) in jobs.items():
-        eventually_holds(cluster, f"startup_{name}.plain", rows, 60)
+        eventually_holds(cluster, f"startup_maria_{name}.plain", rows, 60)
     assert not worker.says("tenure_failed")
 
     number = int(gtids.rpartition("-")[2])

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from scheduler.cli import cli
 from shared.codec import implementation
@@ -179,7 +180,9 @@ def fold(messages: list[tuple[bytes, bytes | None]]) -> dict[bytes, bytes]:
 
 @pytest.fixture
 def cluster(mysql_server, kafka_server, redis_server) -> Iterator[Cluster]:
-    """A headrace cluster without processes; the test starts them."""
+    """A headrace cluster without processes; the test starts them. Its topics go with it: another test may use their names."""
+    admin = AdminClient({"bootstrap.servers": kafka_server.bootstrap})
+    present = _topics(admin)
     name = f"t{secrets.token_hex(4)}"
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith("HEADRACE_") or key == "HEADRACE_CODEC"
@@ -199,3 +202,12 @@ def cluster(mysql_server, kafka_server, redis_server) -> Iterator[Cluster]:
     yield started
     started.stop()
     drop_ended()
+    kafka_server.start()  # the test may have killed it
+    if made := _topics(admin) - present:
+        for deleted in admin.delete_topics(list(made)).values():
+            deleted.result(30)
+
+
+def _topics(admin: AdminClient) -> set[str]:
+    """All topics but Kafka's own."""
+    return {topic for topic in admin.list_topics(timeout=20).topics if not topic.startswith("__")}
