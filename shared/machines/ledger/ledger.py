@@ -50,7 +50,6 @@ class Ledger:
         self.processed = state.position.processed
         self._journal = Journal()
         self._tables = Tables(state.tables, self._journal.put)
-        self._tables.reached(self.processed)
         self.tables: Mapping[TableId, TableRecord] = self._tables.records
         self.epoch = epoch
         self._server_uuid = server_uuid
@@ -67,6 +66,7 @@ class Ledger:
             self._restore(record, state)
         self.stream_from = self._resume_position()
         self._to_replay = self.processed.minus(self.stream_from)
+        self._tables.reached(self.stream_from)
 
     def _restore(self, record: ChunkRecord, state: StoredState) -> None:
         if record.released:
@@ -161,9 +161,10 @@ class Ledger:
         gtids = self.present()
         if not self._replayed:
             self.processed = self.processed.union(gtids)
-            self._tables.reached(self.processed)
         elif self._to_replay:
             self._to_replay = self._to_replay.minus(gtids)
+        if not self._to_replay:  # what is read again may be older than a table that joined before R
+            self._tables.reached(self.processed)
         self._gtids = None
 
     @property

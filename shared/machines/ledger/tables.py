@@ -38,7 +38,7 @@ class Tables:
         return bool(self._behind)
 
     def reached(self, processed: GtidSet) -> None:
-        """R is this."""
+        """The stream has brought all of this, and will not bring it again."""
         if self._behind:
             self._behind = {name: since for name, since in self._behind.items() if not processed.covers(since)}
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from shared.machines.ledger import Ledger, MemoryHold
-from shared.model.chunk import ChunkId
+from shared.machines.ledger import ChunkRecord, Ledger, MemoryHold
+from shared.model.chunk import ChunkId, KeyRange
 from tests.unit.machines.test_ledger import (
     END,
     OTHER,
@@ -70,6 +72,20 @@ def test_a_takeover_behind_it_forgets_it(processed: int) -> None:
     ledger = joined(processed)
     assert not ledger.singly
     assert transaction(ledger, processed + 1, change(1)) == [change(1)]
+
+
+def test_a_takeover_that_reads_again_what_it_joined_behind_leaves_that_to_its_readers() -> None:
+    """R is past what the table joined behind, but the hold of its chunk began before that."""
+    claim = ChunkRecord(ChunkId(TABLE.id, 0), KeyRange(None, None), "a", gtids(5))
+    joined = replace(JOINED, split_done=True, chunks=1)
+    ledger = Ledger(state(9, [joined], [claim]), 4, "server", 2, MemoryHold)
+    assert ledger.stream_from == gtids(5)
+    for number in (6, 7, 8, 9):
+        assert ledger.singly
+        assert transaction(ledger, number, change(number)) == []
+    # An older table of that name had row 8; whoever reads the chunk knows better.
+    assert ledger.held_events() == 1, "only what came behind is held"
+    assert not ledger.singly
 
 
 def test_what_is_held_of_a_table_that_another_takes_the_place_of_goes_nowhere() -> None:
