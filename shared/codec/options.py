@@ -66,4 +66,4 @@ class FormatOptions:
 
 def _as_text(column: Column) -> Column:
     """NOT NULL says nothing of a mask: it may be null."""
-    return Column(column.name, "text", "text", nullable=True, character_set="utf8mb4")
+    return Column(column.name, "text", "text", nullable=True, character_set="utf8mb4", added=column.added)

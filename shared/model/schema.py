@@ -5,7 +5,7 @@ Built by `scheduler.discovery` from information_schema, stored in the job's stat
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 
@@ -28,6 +28,9 @@ class Column:
     `character_set` and `collation` are None for types without characters. `fraction` is DATETIME_PRECISION (0 to 6)
     of temporal types. `length` is CHARACTER_OCTET_LENGTH, `precision` and `scale` are those of numeric types.
     `labels` are the members of an ENUM or SET in declared order.
+
+    `added` is no word of the catalog: the column was added to a table whose rows were not written again. So that those have the
+    message that they would get now, messages leave it out where it is NULL.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Column:
     scale: int | None = None
     fraction: int | None = None
     labels: tuple[str, ...] = ()
+    added: bool = False
 
     @property
     def unsigned(self) -> bool:
@@ -83,6 +87,11 @@ class Table:
         raise KeyError(name)
 
     @property
+    def as_in_catalog(self) -> Table:
+        """The table without what only the job knows of it."""
+        return replace(self, columns=tuple(replace(column, added=False) for column in self.columns))
+
+    @property
     def key_columns(self) -> tuple[Column, ...]:
         """The primary-key columns in key order."""
         return tuple(self.column(name) for name in self.primary_key)
@@ -93,9 +102,16 @@ def table_to_json(table: Table) -> dict[str, Any]:
     return {
         "database": table.id.database,
         "table": table.id.table,
-        "columns": [asdict(column) for column in table.columns],
+        "columns": [_column_to_json(column) for column in table.columns],
         "primary_key": list(table.primary_key),
     }
+
+
+def _column_to_json(column: Column) -> dict[str, Any]:
+    found = asdict(column)
+    if not column.added:
+        del found["added"]  # so that what was stored before there was such a thing has no other form
+    return found
 
 
 def table_from_json(value: dict[str, Any]) -> Table:

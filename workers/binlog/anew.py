@@ -82,7 +82,7 @@ def _with(state: StoredState, tables: Mapping[TableId, TableRecord]) -> tuple[St
 
 def _again(known: TableRecord, planned: TableRecord) -> TableRecord:
     """The table as one that nobody has read."""
-    version = known.version + (planned.table != known.table)
+    version = known.version + (planned.table != known.table.as_in_catalog)
     return replace(planned, topic=known.topic, emptied=known.emptied + 1, swept=known.swept, version=version)
 
 

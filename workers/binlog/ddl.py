@@ -10,12 +10,16 @@ from shared.errors import HeadraceError, SchemaChanged, TableGone
 from shared.machines.ledger import Ledger
 from shared.model.binlog import Statement, Unread
 from shared.model.orders import GaveUp
-from shared.model.position import Coordinates
-from shared.model.schema import TableId
+from shared.model.position import Coordinates, GtidSet
+from shared.model.schema import Table, TableId
+from workers.binlog.alterations import Alteration, grown, read
 from workers.binlog.ports import Policy, Source
 from workers.binlog.statements import Verdict, judge
 
 _HINT = "To copy its tables again with their present columns: scheduler resume JOB --resync."
+
+#: A commit is shown some milliseconds before the server says that it has executed it. Much shorter than a lease.
+_SETTLE_SECONDS = 2
 
 #: How often in a tenure workers may miss tables that the leader sees.
 _DOUBTS_MAX = 10
@@ -35,6 +39,12 @@ class Ddl:
         self._source = source
         self._policy = policy
         self._doubts = 0
+        #: Tables whose columns are what statements said, and what a look at the catalog showed of them, as of when.
+        self._unproven: dict[TableId, tuple[Table | None, GtidSet] | None] = {
+            name: None
+            for name, record in ledger.tables.items()
+            if record.described is not None and any(column.added for column in record.table.columns)
+        }
 
     def take(self, event: Statement, place: Coordinates) -> str:
         """Does what a statement asks for. Of a table that joined later nothing: its readers see what became of it.
@@ -61,18 +71,65 @@ class Ddl:
         if verdict.stop or (verdict.why and not self._policy.follow):
             raise SchemaChanged(f"{verdict.stop or verdict.why}, which the job cannot follow (before {place}).", _HINT)
         for table in verdict.again:
-            ledger.stale(table)
+            ledger.columns.stale(table)
         if verdict.recheck:
             # It stands in the binlog a moment before the catalog shows it. Columns that look as before would then be taken
             # for unchanged, and with other names, or in another order, their values may fit the old ones.
             self._source.wait_for(ledger.present(), verdict.recheck)
-        reasons = [
-            self._changed(table, SchemaChanged(f"The columns or keys of {table} changed (before {place}).", _HINT))
-            for table in verdict.recheck
-            # One that makes a table leaves no rows of it behind that had other columns.
-            if self._has_changed(table) or (not verdict.made and self._described_later(table))
-        ]
-        return verdict.why or next(iter(reasons), "") or self._come_or_gone(verdict)
+        alteration = read(event.database, event.sql) if verdict.recheck else None
+        reasons = [self._altered(table, alteration, place, made=bool(verdict.made)) for table in verdict.recheck]
+        return verdict.why or next(filter(None, reasons), "") or self._come_or_gone(verdict)
+
+    def _altered(self, table: TableId, alteration: Alteration | None, place: Coordinates, *, made: bool) -> str:
+        """What became of the columns of a table that a statement names; returns as `take`."""
+        if alteration is not None and not (alteration.added and alteration.concerns(table)):
+            return ""  # they are as before
+        error = SchemaChanged(f"The columns or keys of {table} changed (before {place}).", _HINT)
+        found, seen = self._look(table)
+        if alteration is not None and self._has_grown(table, alteration, found, seen):
+            return error.message
+        # A statement that makes a table leaves no rows of it behind that had other columns.
+        if found != self._known(table) or (not made and self._described_later(table)):
+            return self._changed(table, error)
+        self._ledger.columns.looked(table, seen)
+        return ""
+
+    def _has_grown(self, table: TableId, alteration: Alteration, found: Table | None, seen: GtidSet) -> bool:
+        """True when it only has more columns, and is followed with them. That a look at it was later, and may have shown more, does
+        no harm: what each statement did in between, it says itself.
+        """
+        rests = self._policy.follow and self._ledger.columns.at_rest(table)
+        if not rests or found is None or not all(self._policy.adds(table, new.name) for new in alteration.added):
+            return False
+        new = grown(self._ledger.tables[table].table, alteration.added, found)
+        if new is None:
+            return False
+        self._ledger.columns.grown(new, seen)
+        return True
+
+    def _look(self, table: TableId) -> tuple[Table | None, GtidSet]:
+        """The table as the catalog has it, and what the server had executed by then."""
+        found = self._source.current(table)
+        return found, self._source.settled(_SETTLE_SECONDS)
+
+    def prove(self) -> str:
+        """Looks at the catalog, and once the stream has brought all that it may have shown, compares: a table that got columns by what
+        statements said must be what it showed. Between transactions; returns as `take`.
+
+        Raises:
+            HeadraceError: it is not, and the job must not copy it again.
+        """
+        for table, shown in list(self._unproven.items()):
+            if shown is None:
+                self._unproven[table] = self._look(table)
+            elif self._ledger.processed.covers(shown[1]):
+                del self._unproven[table]
+                if self._ledger.tables[table].stale:
+                    continue
+                if shown[0] != self._known(table):
+                    return self._changed(table, SchemaChanged(f"{table} is not what its statements said.", _HINT))
+                self._ledger.columns.proven(table)
+        return ""
 
     def unread(self, event: Unread) -> str:
         """Rows came of a table that is not as the job knows it; returns as `take`.
@@ -96,7 +153,7 @@ class Ddl:
             return None
         if changed := [table for table in tables if self._has_changed(table)]:
             for table in () if gone else changed:
-                self._ledger.stale(table)
+                self._ledger.columns.stale(table)
             return message.message
         self._doubts += gone  # it was dropped and is there again, or the worker reads from another server
         return "" if gone and self._doubts <= _DOUBTS_MAX else None
@@ -107,12 +164,15 @@ class Ddl:
         return described is not None and described.covers(self._ledger.present())
 
     def _has_changed(self, table: TableId) -> bool:
-        return self._source.current(table) != self._ledger.tables[table].table
+        return self._source.current(table) != self._known(table)
+
+    def _known(self, table: TableId) -> Table:
+        return self._ledger.tables[table].table.as_in_catalog
 
     def _changed(self, table: TableId, error: HeadraceError) -> str:
         if not self._policy.follow:
             raise error
-        self._ledger.stale(table)
+        self._ledger.columns.stale(table)
         return error.message
 
     def _come_or_gone(self, verdict: Verdict) -> str:

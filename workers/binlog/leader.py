@@ -59,8 +59,6 @@ from workers.binlog.tallies import Tallies
 #: Events handled in one step before questions and records get their turn.
 _EVENTS_PER_STEP = 2000
 
-_START = Coordinates("start.000000", 0)
-
 
 class Leader:
     """One tenure. `reached` is where the stream stands; `changes` counts what was written; `fences` counts the attempts that
@@ -71,7 +69,7 @@ class Leader:
     def __init__(self, ledger: Ledger, ports: Ports, policy: Policy, limits: Limits | None = None) -> None:
         self.ledger = ledger
         self.throttle = Throttle(limits or Limits())
-        self.reached = _START
+        self.reached = Coordinates("start.000000", 0)
         self.commit_microseconds = 0
         self.changes = 0
         self.fences = 0
@@ -122,6 +120,7 @@ class Leader:
         worked |= self._take_questions(now)
         self._finish_fences()
         self._end_holds()
+        self.reopen = self.reopen or self._ddl.prove()
         self._suspect(now)
         self._send_hints(now)
         return self._commit_if_due(now, idle=not self._events) or worked

@@ -42,7 +42,7 @@ from workers.binlog.fencer import ThreadedFencer
 from workers.binlog.gauge import MysqlGauge
 from workers.binlog.source import MysqlSource
 from workers.binlog.streams import Streams
-from workers.binlog.tables import as_in_catalog, first_state, joining, planned, require_hidden
+from workers.binlog.tables import as_in_catalog, described, first_state, joining, planned, require_hidden
 from workers.binlog.takeover import records_of, take_over
 
 LOG = logs.get("headrace.binlog")
@@ -241,6 +241,7 @@ def _anew(
     topics = {name: record.topic for name, record in state.tables.items()}
     require_hidden(context, state, list(tables.values()))
     found = planned(context, session, list(tables.values()), topics, ignore_case=source.ignores_case())
+    found = described(found, executed, source.settled())
     anew, records = begin_anew(
         state, executed, server_uuid, {record.table.id: record for record in found}, context.wanted.resync
     )

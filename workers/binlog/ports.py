@@ -84,6 +84,9 @@ class Source(Protocol):
     def current(self, table: TableId) -> Table | None:
         """The table as the catalog has it now; None when it is gone."""
 
+    def settled(self, seconds: int) -> GtidSet:
+        """What the server has executed, with all that was shown until now; raises when that takes longer."""
+
 
 class Gauge(Protocol):
     """Asks servers for their load."""
@@ -132,6 +135,10 @@ def _never(_table: TableId) -> bool:
     return False
 
 
+def _always(_table: TableId, _column: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The leader's pace. Times in seconds."""
@@ -147,6 +154,8 @@ class Policy:
     """Whether tables that change are copied again; else the job stops."""
     stamped: bool = False
     """Whether messages tell of their transactions; these are then taken one by one."""
+    adds: Callable[[TableId, str], bool] = _always
+    """Whether a column may be added to a table without writing its rows again: it is shown as it is, or not at all."""
     joins: Callable[[TableId], bool] = _never
     """Whether a table of this name, which the job does not have, joins it."""
     commit_messages: int = 50_000

@@ -61,14 +61,14 @@ class MysqlSource:
         if not progress.shows_columns(self._session, position, tables, seconds):
             raise Unavailable("MySQL does not show yet what its binlog has.", "The job tries again.")
 
-    def settled(self) -> GtidSet:
+    def settled(self, seconds: int = OPENING_WAIT_SECONDS) -> GtidSet:
         """What the server has executed, with all that a SELECT may have shown by now: that shows a commit a moment earlier.
 
         Raises:
             Unavailable: something takes too long to commit.
         """
         if not self.by_place:
-            self.wait_for(progress.owned(self._session), (), OPENING_WAIT_SECONDS)
+            self.wait_for(progress.owned(self._session), (), seconds)
         return self.executed()
 
     def ignores_case(self) -> bool:

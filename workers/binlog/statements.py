@@ -1,6 +1,6 @@
 """What a logged statement (DDL) means for the job's tables. Pure: text in, verdict out.
 
-No DDL is parsed. A statement that names none of the job's tables is harmless. One that names some makes the leader
+Nothing is parsed here, and so nothing is missed that a parser does not know. A statement that names none of the job's tables is harmless. One that names some makes the leader
 compare those tables with the catalog. The effect of emptying or dropping statements on rows is not in the binlog as row
 changes: the topics of these tables must be swept. To name a table too many costs a sweep that finds nothing.
 """
@@ -79,6 +79,11 @@ class Verdict:
     made: tuple[TableId, ...] = ()
 
 
+def plain(sql: str) -> str:
+    """The statement that is run: without comments, and without settings that stand before it."""
+    return _SETTINGS.sub("", _COMMENT.sub(lambda found: found[1] or " ", sql))
+
+
 def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdict:
     """The verdict on one statement.
 
@@ -87,7 +92,7 @@ def judge(default_database: str, sql: str, tables: Collection[TableId]) -> Verdi
         sql: the statement as it was logged.
         tables: the job's tables.
     """
-    text = _SETTINGS.sub("", _COMMENT.sub(lambda found: found[1] or " ", sql))
+    text = plain(sql)
     found = _VERB.match(text)
     verb = found[1].upper() if found else ""
     if verb in _NEVER_TABLES or _NOT_A_TABLE.match(text):

@@ -24,7 +24,9 @@ from shared.adapters.kafka.topics import Topics
 from shared.adapters.mysql.session import Session
 from shared.adapters.mysql.stream import BinlogStream
 from shared.errors import InvalidJob, PreflightFailed, SinkRefused, Unavailable
+from shared.job.spec import JobSpec
 from shared.machines.ledger import Record, StoredState, TableRecord
+from shared.model.mask import Constant
 from shared.model.position import GtidSet
 from shared.model.schema import Table, TableId
 from shared.runtime import logs
@@ -74,11 +76,23 @@ def first_state(
             f"Topic {used} holds records already, but the job's state topic {context.state_topic} is empty.",
             "Cancel the job with --delete-topics and submit it again; the state topic must never be deleted by hand.",
         )
+    # What the stream brings from before the look at the columns may be of tables that were others.
+    records = described(records, begin, source.settled())
     if not startup.copies:
-        described = source.settled()
-        records = [replace(record, rows_estimate=0, split_done=True, described=described) for record in records]
+        records = [replace(record, rows_estimate=0, split_done=True) for record in records]
     _make_topics(context, topics, alive)
     return first_records(begin, server_uuid, records)
+
+
+def described(records: list[TableRecord], begin: GtidSet, seen: GtidSet) -> list[TableRecord]:
+    """The same, of tables whose columns were looked at behind the place that the stream begins at.
+
+    Args:
+        records: the tables.
+        begin: the place.
+        seen: what the server had executed when they had been looked at.
+    """
+    return records if begin.covers(seen) else [replace(record, described=seen) for record in records]
 
 
 def _bare_stream(streams: Streams, start: GtidSet, *, named: bool) -> BinlogStream:
@@ -182,6 +196,16 @@ def joining(context: JobContext, known: Collection[TableId], *, ignore_case: boo
         return shadow is None or TableId(table.database, shadow[1]) not in known
 
     return joins
+
+
+def adding(spec: JobSpec) -> Callable[[TableId, str], bool]:
+    """Tells whether a new column may be left out of messages where it is NULL: not where it is masked by a text, which all rows show."""
+
+    def adds(table: TableId, column: str) -> bool:
+        mask = spec.source.masks(table, column)
+        return not isinstance(mask, Constant) or mask.text is None
+
+    return adds
 
 
 def planned(

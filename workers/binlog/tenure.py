@@ -45,6 +45,7 @@ from workers.binlog.figures import Figures
 from workers.binlog.leader import Leader
 from workers.binlog.opening import Opened, open_tenure, require_past, why_lost
 from workers.binlog.ports import Policy, Ports
+from workers.binlog.tables import adding
 
 LOG = logs.get("headrace.binlog")
 
@@ -208,6 +209,7 @@ class Tenure:
             silence=self._context.settings.silence_seconds,
             sweep=self._context.spec.sink.on_truncate == "tombstones",
             follow=self._context.spec.pipeline.follows_schema,
+            adds=adding(self._context.spec),
             joins=opened.joins,
             stamped=bool(self._context.spec.sink.metadata_headers),
         )

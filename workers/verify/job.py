@@ -57,6 +57,8 @@ class FollowedJob:
         self._missing = (-1, 0.0)
         self._leaderless: float | None = None
         self._take(log.read_to(log.stable_end()))
+        known = self._state.tables.get(self._table)
+        self._columns = None if known is None else known.table
 
     @property
     def record(self) -> TableRecord:
@@ -168,6 +170,8 @@ class FollowedJob:
     def _settled(self) -> bool:
         """True when no change of the table is kept back, and no rows that a statement took away are left in the topic."""
         record = self._state.tables.get(self._table)
+        if record is not None and record.table != self._columns:
+            raise NotFollowing(f"The columns of {self._table} changed while it was compared.", "Verify it again.")
         held = any(chunk.attempt is not None and not chunk.released for chunk in self._state.chunks.values())
         return record is not None and record.live and record.swept >= record.emptied and not held
 

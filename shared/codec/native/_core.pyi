@@ -15,8 +15,7 @@ class RowShape:
         cls,
         fields: Sequence[dict[str, Any]],
         key: Sequence[tuple[bytes, int]],
-        value: Sequence[tuple[bytes, int | None]],
-        ignore_nulls: bool,
+        value: Sequence[tuple[bytes, int | None, bool]],
     ) -> RowShape: ...
 
 @final

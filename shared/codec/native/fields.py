@@ -31,8 +31,11 @@ _SENT_WIDTHS = {"tinyint": 1, "smallint": 2, "mediumint": 4, "int": 4, "bigint":
 def shape(table: Table, options: FormatOptions, fields: Sequence[Spec], places: Sequence[int]) -> RowShape:
     """The shape of a table's rows; `places` says where each column that is written is among the fields."""
     key = [(text, places[place]) for text, place in key_members(table, options)]
-    value = [(text, None if place is None else places[place]) for text, place in value_members(table, options)]
-    return RowShape(list(fields), key, value, options.ignore_null_fields)
+    value = [
+        (text, None if place is None else places[place], sparse)
+        for text, place, sparse in value_members(table, options)
+    ]
+    return RowShape(list(fields), key, value)
 
 
 def hidden_field(layout: ColumnLayout) -> Spec:

@@ -185,8 +185,9 @@ def _masked_writer(table: Table, column: Column, options: FormatOptions) -> Writ
     return hashed(write, mask.key) if isinstance(mask, Hash) else write
 
 
-#: One member of a JSON object: its name, a colon and the place of its cell; or the whole of it and None.
-Member: TypeAlias = tuple[bytes, int | None]
+#: One member of a JSON object: its name, a colon and the place of its cell, or the whole of it and None; and whether it is left
+#: out where it is null.
+Member: TypeAlias = tuple[bytes, int | None, bool]
 
 
 def key_members(table: Table, options: FormatOptions) -> list[tuple[bytes, int]]:
@@ -199,20 +200,21 @@ def value_members(table: Table, options: FormatOptions) -> list[Member]:
     """What values are made of, in table order."""
     names = [column.name for column in options.written(table).columns]
     members: list[Member] = []
-    for name in (column.name for column in options.shown(table).columns):
+    for column in options.shown(table).columns:
+        name, sparse = column.name, column.added or options.ignore_null_fields
         if name in table.primary_key and options.fields_include == "EXCEPT_KEY":
             continue
         begin, mask = scalars.json_string(name) + b":", options.mask(table, name)
         if not isinstance(mask, Constant):
-            members.append((begin, names.index(name)))
+            members.append((begin, names.index(name), sparse))
         elif mask.text is not None:
-            members.append((begin + scalars.json_string(mask.text), None))
-        elif not options.ignore_null_fields:
-            members.append((begin + b"null", None))
+            members.append((begin + scalars.json_string(mask.text), None, False))
+        elif not sparse:
+            members.append((begin + b"null", None, False))
     return members
 
 
-def _template(members: Iterable[Member]) -> bytes:
+def _template(members: Iterable[tuple[bytes, int | None]]) -> bytes:
     """A bytes template with one %b per cell."""
     return b"{%b}" % b",".join(text.replace(b"%", b"%%") + (b"" if place is None else b"%b") for text, place in members)
 
@@ -272,12 +274,12 @@ class RowWriter:
         self.key_places = tuple(place for _, place in key)
         self._key_template = _template(key)
         self._pick_key = _picker(self.key_places)
-        self._values = values = tuple(place for _, place in value if place is not None)
-        self._value_template = _template(value)
+        self._values = values = tuple(place for _, place, _ in value if place is not None)
+        self._value_template = _template((text, place) for text, place, _ in value)
         whole = len(values) == len(written.columns)
         self._pick_value: Callable[[list[bytes]], Any] = tuple if whole else _picker(values)
         #: What values are made of; only where nulls are left out.
-        self._members = value if options.ignore_null_fields else None
+        self._members = value if any(sparse for _, _, sparse in value) else None
 
     def row(self, cells: list[bytes]) -> EncodedRow:
         """Key and value, from the JSON of every column that is written, in table order."""
@@ -286,8 +288,8 @@ class RowWriter:
             return key, self._value_template % self._pick_value(cells)
         members = (
             text if place is None else text + cells[place]
-            for text, place in self._members
-            if place is None or cells[place] != b"null"
+            for text, place, sparse in self._members
+            if place is None or not sparse or cells[place] != b"null"
         )
         return key, b"{%b}" % b",".join(members)
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from shared.errors import Bug
 from shared.machines.ledger.chunks import ChunkState, Grant, HeldChunk, HeldRanges, Refusal, not_waiting
+from shared.machines.ledger.columns import Columns
 from shared.machines.ledger.holdings import Holdings
 from shared.machines.ledger.holds import Hold
 from shared.machines.ledger.journal import Journal
@@ -60,6 +61,7 @@ class Ledger:
         # A linked list: what is taken from the front leaves no gap there for the next look to walk over.
         self._waiting: OrderedDict[ChunkId, KeyRange] = OrderedDict()
         self._held = Holdings()
+        self.columns = Columns(self._tables, self._held, lambda: self.processed.union(self.present()))
         self._tried: set[ChunkId] = set()
         self._grants: list[Grant] = []
         for record in state.chunks.values():
@@ -203,10 +205,6 @@ class Ledger:
             self._tables.emptied(table)
         if whole:
             self._held.void(table, self._again())
-
-    def stale(self, table: TableId) -> None:
-        """The table is not as the job knows it: the next tenure has it copied again. Nothing of it is taken from now on."""
-        self._tables.stale(table)
 
     def next_to_sweep(self) -> TableRecord | None:
         """The first live table that was emptied and not swept since. What was held then may be written yet, by its reader or

@@ -46,8 +46,8 @@ class TableRecord:
     `since` is what the server had executed when the table joined a job that ran already; None for one of its beginning.
     `stale` means that it must be copied again with its present columns.
     `shard_key` is the field that tells its messages from those of other tables in its topic; empty where the topic is its own.
-    `described` is what the server had executed when its columns were looked at, for a table that is followed from before that
-    without a copy; None of any other. `version` counts the different columns and keys that the job has known it with.
+    `described` is what the server had executed when its columns were looked at, where the stream may still bring statements from
+    before that; None of any other. `version` counts the different columns and keys that the job has known it with.
     """
 
     table: Table

@@ -11,7 +11,7 @@ from shared.machines.ledger.records import TableRecord
 from shared.model.change import ChunkKey
 from shared.model.chunk import ChunkId, KeyRange
 from shared.model.position import GtidSet
-from shared.model.schema import TableId
+from shared.model.schema import Table, TableId
 
 
 class Tables:
@@ -75,6 +75,22 @@ class Tables:
         """It must be copied again."""
         if not self.records[table].stale:
             self.put(replace(self.records[table], stale=True))
+
+    def looked(self, table: TableId, seen: GtidSet) -> None:
+        """The catalog showed it as it is known, when the server had executed so much."""
+        known = self.records[table]
+        described = seen if known.described is None else known.described.union(seen)
+        if described != known.described:
+            self.put(replace(known, described=described))
+
+    def grown(self, table: Table) -> None:
+        """It has more columns, which are NULL in all rows that are there."""
+        known = self.records[table.id]
+        self.put(replace(known, table=table, version=known.version + 1))
+
+    def proven(self, table: TableId) -> None:
+        """The catalog shows what its statements have made of it."""
+        self.put(replace(self.records[table], described=None))
 
     def emptied(self, table: TableId) -> None:
         """A statement took rows away."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -76,6 +77,8 @@ def test_what_would_be_null_stays_null_and_a_constant_is_everywhere() -> None:
     masks: dict[str, Mask] = {"a": Hash(b"s"), "b": Constant("x%"), "c": Hash(b"s"), "d": Constant(None)}
     cells = [None, None, b"0000-00-00", b"not read"]
     assert value(columns, cells, options(masks)) == '{"id":1,"a":null,"b":"x%","c":null,"d":null}'
+    added = tuple(replace(column, added=True) for column in columns)
+    assert value(added, cells, options(masks)) == '{"id":1,"b":"x%"}'
     without_nulls = options(masks, ignore_null_fields=True)
     assert value(columns, cells, without_nulls) == '{"id":1,"b":"x%"}'
     assert value((text_column("b"),), [b"not read"], options(masks, fields_include="EXCEPT_KEY")) == '{"b":"x%"}'

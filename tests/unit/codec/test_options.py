@@ -129,6 +129,13 @@ def test_a_value_may_lose_all_its_members() -> None:
     assert encoded((ID, PLAIN["int"][0]), ("id",), [b"1", b"5"], options) == ['{"id":1}', '{"int":5}']
 
 
+def test_a_column_that_was_added_is_left_out_where_it_is_null() -> None:
+    columns = (ID, Column("a", "int", "int"), Column("b", "int", "int", added=True))
+    assert encoded(columns, ("id",), [b"1", None, None], FormatOptions())[1] == '{"id":1,"a":null}'
+    assert encoded(columns, ("id",), [b"1", None, b"5"], FormatOptions())[1] == '{"id":1,"a":null,"b":5}'
+    assert encoded(columns, ("id",), [b"1", b"2", None], FormatOptions(ignore_null_fields=True))[1] == '{"id":1,"a":2}'
+
+
 def test_names_with_percent_signs_are_harmless_where_nulls_are_left_out() -> None:
     columns = (Column("100%b", "int", "int"), Column('a"', "int", "int"))
     options = FormatOptions(ignore_null_fields=True)

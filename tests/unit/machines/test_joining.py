@@ -96,7 +96,7 @@ def test_what_is_held_of_a_table_that_another_takes_the_place_of_goes_nowhere() 
     ledger.done(ChunkId(TABLE.id, 0), "a", 1)
     ledger.binlog_end(END)
     ledger.begin(one(7))
-    ledger.stale(TABLE.id)  # the reader has seen what this statement did
+    ledger.columns.stale(TABLE.id)  # the reader has seen what this statement did
     ledger.end()
     assert list(ledger.ripe(END)) == []
     assert not ledger.snapshot_done

@@ -89,6 +89,8 @@ class World:
     present: dict[TableId, Table | None] = field(default_factory=dict)
     later: dict[TableId, Table | None] = field(default_factory=dict)
     """What the catalog shows once somebody has waited for it."""
+    executed: str = f"{UUID}:1"
+    """What the server says that it has executed, after each look at the catalog."""
 
     def events(self, merge: bool) -> Sequence[Event]:
         self.merges.append(merge)
@@ -133,6 +135,9 @@ class World:
 
     def current(self, table: TableId) -> Table | None:
         return self.present[table]
+
+    def settled(self, seconds: int) -> GtidSet:
+        return GtidSet.parse(self.executed)
 
     def pressure(self, limits: Limits) -> Pressure:
         self.looks += 1
@@ -461,10 +466,12 @@ def statement(gtid: str, sql: str) -> list[Event]:
     return [begin, Statement("d", sql), end]
 
 
-def live_leader(world: World, described: GtidSet | None = None, **policy: Any) -> Leader:
+def live_leader(
+    world: World, described: GtidSet | None = None, state: StoredState | None = None, **policy: Any
+) -> Leader:
     """A leader of one table that is live."""
     record = TableRecord(LIVE, "topic.live", 1, 1, 1, None, split_done=True, released=1, described=described)
-    state = StoredState(PositionRecord(GtidSet.parse(f"{UUID}:1-5"), 1, "server"), {LIVE.id: record})
+    state = state or StoredState(PositionRecord(GtidSet.parse(f"{UUID}:1-5"), 1, "server"), {LIVE.id: record})
     ports = Ports(world, world, world, world, world, world, world, world, partial(key_reader, options=FormatOptions()))
     return Leader(Ledger(state, 2, "server", 4, MemoryHold), ports, Policy(4, **policy))
 

@@ -59,14 +59,13 @@ impl PyRowShape {
         fields: Vec<Bound_<'_, PyDict>>,
         key: Vec<KeyMember>,
         value: Vec<ValueMember>,
-        ignore_nulls: bool,
     ) -> PyResult<PyRowShape> {
         let fields = fields.iter().map(field).collect::<PyResult<Vec<_>>>()?;
-        let places = key.iter().map(|(_, place)| *place).chain(value.iter().filter_map(|(_, place)| *place));
+        let places = key.iter().map(|(_, place)| *place).chain(value.iter().filter_map(|(_, place, _)| *place));
         if places.max().is_some_and(|last| last >= fields.len()) {
             return Err(wrong("a member without a field"));
         }
-        Ok(PyRowShape(Arc::new(RowShape { fields, key, value, ignore_nulls })))
+        Ok(PyRowShape(Arc::new(RowShape { fields, key, value })))
     }
 }
 

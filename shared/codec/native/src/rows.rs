@@ -5,8 +5,8 @@ use crate::fields::Field;
 
 /// A member of a key: `"name":` and the place of its field.
 pub type KeyMember = (Vec<u8>, usize);
-/// A member of a value; without a field, the whole member, which is the same in every row.
-pub type ValueMember = (Vec<u8>, Option<usize>);
+/// A member of a value; without a field, the whole member, which is the same in every row. Some are left out where they are null.
+pub type ValueMember = (Vec<u8>, Option<usize>, bool);
 
 /// How rows of one table are read and written.
 pub struct RowShape {
@@ -14,8 +14,6 @@ pub struct RowShape {
     pub fields: Vec<Field>,
     pub key: Vec<KeyMember>,
     pub value: Vec<ValueMember>,
-    /// A value leaves out what is null.
-    pub ignore_nulls: bool,
 }
 
 /// Where each field's bytes are; `NULL` for those that are null.
@@ -91,7 +89,7 @@ impl RowShape {
         let out = &mut pairs.bytes;
         out.push(b'{');
         let begin = out.len();
-        for (name, field) in &self.value {
+        for (name, field, sparse) in &self.value {
             let before = out.len();
             if before > begin {
                 out.push(b',');
@@ -105,7 +103,7 @@ impl RowShape {
             } else {
                 self.fields[field].format.write(out, &data[start..start + size], &mut pairs.scratch)?;
             }
-            if self.ignore_nulls && &out[text..] == b"null" {
+            if *sparse && &out[text..] == b"null" {
                 out.truncate(before);
             }
         }
