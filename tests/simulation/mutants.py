@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from typing import Any
 
 import orjson
 
@@ -23,6 +24,7 @@ from shared.model.orders import ReadChunks
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
 from workers.binlog.leader import Leader
+from workers.binlog.tables import described
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Rules:
     looks_early: bool = False
     hints_once: bool = False
     waits_for_the_place: bool = False
+    described: Callable[[list[TableRecord], GtidSet, GtidSet], list[TableRecord]] = described
 
 
 AS_SHIPPED = Rules()
@@ -160,6 +163,39 @@ class IgnoresRenames(Leader):
             super()._statement(event)
 
 
+class TrustsTheCatalog(Ledger):
+    """Rule 13: what a look at the catalog shows holds for all statements that the look is behind."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.columns.looked = lambda table, seen: None  # type: ignore[method-assign]
+
+
+class GrowsWhatIsRead(Ledger):
+    """Rule 13: columns are added to a table that others read by those that it had."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.columns.at_rest = lambda table: True  # type: ignore[method-assign]
+
+
+class GrowsOn(Leader):
+    """Rule 13: rows behind a statement that adds columns are decoded as those before it."""
+
+    def _statement(self, event: Statement) -> None:
+        super()._statement(event)
+        if "ADD COLUMN" in event.sql:
+            self.reopen = ""
+
+
+class ForgetsWhatTablesJoinedBehind(Ledger):
+    """Rule 8: a takeover whose R is past what a table joined behind takes what it reads again for news of that table."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._tables.reached(self.processed)
+
+
 class NeverSweeps(Ledger):
     """Rule 10: rows that a statement took away stay in the topic."""
 
@@ -196,10 +232,14 @@ MUTANTS: dict[str, tuple[Rules, bool]] = {
     "6: no changes of chunks that wait": (Rules(ledger=SkipsWhatNobodyHasRead), False),
     "9: a moved row by its old key": (Rules(leader=PlacesMovedRowsByTheirOldKey), True),
     "8: resume from R alone": (Rules(ledger=ResumesFromROnly), False),
+    "8: what tables joined behind ends at R": (Rules(ledger=ForgetsWhatTablesJoinedBehind), False),
     "8: nothing is skipped": (Rules(ledger=ForgetsWhatRCovers), False),
     "10: tombstones by an earlier read": (Rules(absence_read_early=True), True),
     "10: no sweep of an emptied table": (Rules(ledger=NeverSweeps), True),
     "11: by place, a wait for the place alone": (Rules(waits_for_the_place=True), False),
     "13: another table under the same name": (Rules(leader=IgnoresRenames), True),
+    "13: the catalog tells what each statement did": (Rules(ledger=TrustsTheCatalog), True),
+    "13: columns are added while readers know nothing of them": (Rules(ledger=GrowsWhatIsRead), True),
+    "13: new columns without another tenure": (Rules(leader=GrowsOn), True),
     "12: transactions in halves": (Rules(leader_sink=CommitsInHalves), True),
 }

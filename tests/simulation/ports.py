@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from scheduler.dispatch import Hint
 from shared.adapters.memory.kafka import MemoryLog, MemorySink
-from shared.adapters.memory.mysql import MemoryStream, key_bytes, value_bytes
-from shared.errors import Unavailable
+from shared.adapters.memory.mysql import MemoryStream, cells, key_bytes, value_bytes
+from shared.errors import SchemaChanged, Unavailable
 from shared.machines.ledger import HeldRange, Record
-from shared.model.binlog import Event, RowChanges, TransactionBegin
+from shared.model.binlog import Event, TransactionBegin
 from shared.model.change import Change, ChunkKey
 from shared.model.chunk import KeyRange
 from shared.model.label import Origin
@@ -90,11 +90,10 @@ class Post:
 
 @dataclass
 class SlowStream:
-    """The binlog, often late: a leader that lags is where regress would show. Only events of known tables are decoded."""
+    """The binlog, often late: a leader that lags is where regress would show."""
 
     stream: MemoryStream
     world: World
-    known: Collection[TableId]
 
     def events(self, merge: bool) -> Sequence[Event]:
         if not self.world.chance(self.world.faults.stream):
@@ -102,7 +101,7 @@ class SlowStream:
         events = self.stream.events(merge or self.world.faults.merged_replay)
         begins = [event for event in events if isinstance(event, TransactionBegin)]
         self.world.merged += sum(GtidSet.parse(begin.gtids or "").count() > 1 for begin in begins)
-        return [event for event in events if not isinstance(event, RowChanges) or event.table in self.known]
+        return events
 
 
 class SlowLog(MemoryLog):
@@ -134,6 +133,11 @@ class Source:
 
     def current(self, table: TableId) -> Table | None:
         return next((known for known in self.world.tables if known.id == table), None)
+
+    def settled(self, seconds: int) -> GtidSet:
+        if not self.world.settled():
+            raise Unavailable("not executed yet")
+        return self.world.mysql.executed()
 
 
 @dataclass
@@ -198,11 +202,14 @@ class Reader:
 
     def read(self, granted: Granted) -> Iterator[list[Change]]:
         found = dict(self.world.mysql.select(granted.table.id, granted.range))
+        layout = self.world.mysql.layout(granted.table.id)
+        if not {column.name for column in granted.table.columns} <= set(layout):
+            raise SchemaChanged(f"{granted.table.id} has other columns.", "")
         gone = self.gone if self.gone is not None else self.absent(granted.table.id, granted.range)
         for row, version in found.items():
             if row in self.again or not self.only:
                 self.received += 1
-                yield [(key_bytes(row), value_bytes(version) or b"")]
+                yield [(key_bytes(row), value_bytes(granted.table, cells(layout, row, version)))]
         if gone:
             yield [(key_bytes(row), None) for row in gone]
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from shared.adapters.memory.mysql import key_bytes
-from shared.errors import Bug, Unavailable
+from shared.errors import Bug, SchemaChanged, Unavailable
 from tests.simulation.checkers import check, converged
 from tests.simulation.faults import LATE, NO_FAULTS, Faults
 from tests.simulation.mutants import MUTANTS, SWEEP_MUTANTS, Rules
@@ -33,7 +33,7 @@ def name_of(block: range) -> str:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=name_of)
 def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
-    takeovers = fences = merged = together = rereads = sweeps = joined = again = 0
+    takeovers = fences = merged = together = rereads = sweeps = joined = again = grown = 0
     for seed in block:
         world = simulate(seed, Faults())
         assert check(world) == [], f"seed {seed}: python -m tests.simulation {seed}"
@@ -45,6 +45,7 @@ def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
         sweeps += world.sweeps
         joined += world.joined
         again += world.again
+        grown += world.grown
     # A simulation that never reached the hard paths would prove nothing.
     assert takeovers > len(block) / 2
     assert fences > len(block) / 4
@@ -54,6 +55,7 @@ def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
     assert sweeps > len(block)
     assert joined > len(block) / 4
     assert again > len(block) / 4
+    assert grown > len(block) / 2
 
 
 @pytest.mark.parametrize("block", BLOCKS[: max(1, len(BLOCKS) // 10)], ids=name_of)
@@ -82,13 +84,13 @@ def read_before_split(world: World) -> bool:
     return False
 
 
-def caught(faults: Faults) -> bool:
+def caught(faults: Faults, ticks: int = 1500) -> bool:
     for seed in range(MUTANT_SEEDS):
         try:
-            if check(simulate(seed, faults)):
+            if check(simulate(seed, faults, ticks)):
                 return True
-        except (Unavailable, Bug):
-            return True  # a world that never comes to rest is a violation as well
+        except (Unavailable, Bug, SchemaChanged):
+            return True  # a world that never comes to rest, or a job that stops, is a violation as well
     return False
 
 
@@ -117,6 +119,14 @@ def test_a_leader_without_one_rule_is_caught(name: str) -> None:
 def test_a_sweep_without_one_rule_is_caught(name: str) -> None:
     # It takes a statement in the midst of a sweep, or just before it.
     assert caught(Faults(truncate=0.06, rules=SWEEP_MUTANTS[name]))
+
+
+def test_a_first_look_at_columns_that_is_taken_for_one_at_r_is_caught() -> None:
+    # It takes a statement between R and the look, so that many statements come in a short time.
+    busy = Faults(alter=0.1)
+    assert caught(replace(busy, rules=Rules(described=lambda tables, begin, seen: tables)), 250)
+    for seed in range(50):
+        assert check(simulate(seed, busy, 250)) == [], f"seed {seed}, as it is shipped"
 
 
 def test_the_shipped_rules_are_the_default() -> None:

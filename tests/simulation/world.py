@@ -16,13 +16,13 @@ from itertools import count
 
 from scheduler.dispatch import Hint, Sweep
 from shared.adapters.memory.kafka import Cluster, MemorySink
-from shared.adapters.memory.mysql import MemoryMysql, MemoryStream, key_bytes, value_bytes
+from shared.adapters.memory.mysql import Layout, MemoryMysql, MemoryStream, cells, key_bytes, table_of, value_bytes
 from shared.codec import FormatOptions, key_reader
-from shared.errors import Transient
+from shared.errors import SchemaChanged, Transient
 from shared.machines.ledger import MemoryHold, StoredState, TableRecord
 from shared.model.chunk import ChunkId, KeyRange
-from shared.model.orders import AskChunks, AskReread, AskSplit, AskSweep, Bounds, SplitTable, SweepTable, Swept
-from shared.model.schema import Column, Table, TableId
+from shared.model.orders import AskChunks, AskReread, AskSplit, AskSweep, Bounds, GaveUp, SplitTable, SweepTable, Swept
+from shared.model.schema import Table, TableId
 from shared.model.throttle import Limits
 from tests.simulation.faults import Faults
 from tests.simulation.ports import STATE, ApartSink, Fencer, Gauge, Hints, Post, Reader, SlowLog, SlowStream, Source
@@ -31,11 +31,11 @@ from workers.binlog.leader import Leader
 from workers.binlog.ports import Policy, Ports
 from workers.binlog.stamps import Stamps
 from workers.binlog.takeover import first_records, records_of, take_over
-from workers.snapshot.attempt import attempt_reading
+from workers.snapshot.attempt import Outcome, attempt_reading
 
 #: Tables and their rows: two that are split into three chunks, and small ones that are read together.
 SIZES = {"a": 9, "b": 9, "c": 2, "e": 2, "f": 1}
-TABLES = [Table(TableId("d", name), (Column("id", "bigint", "bigint", nullable=False),), ("id",)) for name in SIZES]
+TABLES = [table_of(TableId("d", name), ("id", "v", "w")) for name in SIZES]
 SMALL = 2
 SECONDS_PER_TICK = 0.05
 
@@ -71,6 +71,7 @@ class World:
     sweeps: int = 0
     joined: int = 0
     again: int = 0
+    grown: int = 0
     held: set[tuple[bytes, bytes | None]] = field(default_factory=set)
     most_held: int = 0
     streams: list[str] = field(default_factory=list)
@@ -92,8 +93,12 @@ class World:
 
     @property
     def tables(self) -> list[Table]:
-        """Those that MySQL shows."""
-        return [table for table in TABLES if table.id in self.mysql.rows]
+        """Those that MySQL shows, with the columns that it shows."""
+        return [table_of(t.id, self.mysql.layout(t.id)) for t in TABLES if t.id in self.mysql.rows]
+
+    def settled(self) -> bool:
+        """True when MySQL says that it has executed all that it shows."""
+        return all(commit.executed for commit in self.mysql.binlog if commit.visible and commit.named)
 
     @property
     def now(self) -> float:
@@ -123,6 +128,8 @@ class World:
                 self.swap()
             if self.writing and self.chance(0.002):
                 self.make()
+            if self.writing and self.chance(self.faults.alter):
+                self.alter()
             self.advance_commits()
             leaders = [actor for actor in self.actors if actor.name.startswith("leader")]
             if not leaders or self.chance(self.faults.rival):
@@ -155,8 +162,8 @@ class World:
     # MySQL.
 
     def write(self) -> None:
-        locked = self.mysql.locked()
-        made = self.mysql.rows
+        locked, altering = self.mysql.locked(), self.mysql.altering()
+        made = [table for table in self.mysql.rows if table not in altering]
         free = [(t, row) for t in made for row in range(SIZES[t.table]) if (t, row) not in locked]
         writes: dict[tuple[TableId, int], bool] = {}
         for table, row in self.random.sample(free, min(len(free), self.random.randint(1, 3))):
@@ -171,15 +178,41 @@ class World:
             self.note(f"MySQL writes {', '.join(f'{t.table}/{row}' for t, row in writes)}")
             self.mysql.commit([(table, row, alive) for (table, row), alive in writes.items()])
 
-    def truncate(self) -> None:
+    def idle_table(self) -> Table | None:
+        """One that nothing invisible is done to; perhaps none."""
         table = self.random.choice(self.tables)
-        if table.id not in {name for name, _ in self.mysql.locked()}:
+        busy = self.mysql.altering() | {name for name, _ in self.mysql.locked()}
+        return None if table.id in busy else table
+
+    def alter(self) -> None:
+        if (table := self.idle_table()) is None:
+            return
+        name, layout = table.id.table, tuple(column.name for column in table.columns)
+        new = f"c{len(self.mysql.binlog) + 1}"
+        moved: Layout = ("id", *reversed(layout[1:]))
+        kinds = [
+            (f"ALTER TABLE {name} ADD COLUMN {new} BIGINT", (*layout, new)),
+            (f"ALTER TABLE {name} ADD COLUMN {new} BIGINT NULL AFTER id", ("id", new, *layout[1:])),
+            (f"ALTER TABLE {name} MODIFY v BIGINT AFTER w", moved),
+            (f"ALTER TABLE {name} MODIFY v BIGINT AFTER w", moved),
+            (f"ALTER TABLE {name} ADD INDEX (v)", layout),
+            *(
+                (f"ALTER TABLE {name} DROP COLUMN {old}", tuple(c for c in layout if c != old))
+                for old in layout
+                if old.startswith("c")
+            ),
+        ]
+        sql, after = self.random.choice(kinds)
+        self.note(f"MySQL runs {sql}")
+        self.mysql.alter(sql, table.id, after)
+
+    def truncate(self) -> None:
+        if (table := self.idle_table()) is not None:
             self.note(f"MySQL truncates {table.id}")
             self.mysql.run(f"TRUNCATE TABLE {table.id.table}", table.id, range(rows(table)))
 
     def swap(self) -> None:
-        table = self.random.choice(self.tables)
-        if table.id not in {name for name, _ in self.mysql.locked()}:
+        if (table := self.idle_table()) is not None:
             self.note(f"MySQL renames another table to {table.id}")
             every = range(rows(table))
             self.mysql.run(f"RENAME TABLE x TO {table.id.table}", table.id, every, [self.chance(0.5) for _ in every])
@@ -211,7 +244,11 @@ class World:
         log = SlowLog(self, STATE)
         state = yield from take_over(sink, log, self.fence_all)
         if state.position is None:
-            state = first_records(self.mysql.executed(), "server", self.newcomers(state))
+            begin = self.mysql.executed()
+            while not self.settled():  # the catalog is looked at some time later
+                yield
+            new = rules.described(self.newcomers(state), begin, self.mysql.executed())
+            state = first_records(begin, "server", new)
             sink.commit(records_of(state))
             ledger = rules.ledger(state, 1, "server", self.parallelism, self.new_hold)
         else:
@@ -219,11 +256,10 @@ class World:
             names = [table.id for table in TABLES]
             while not (rules.looks_early or self.mysql.shows_columns(state.position.processed, names)):
                 yield
-            if new := self.newcomers(state):
-                shown = [commit for commit in self.mysql.binlog if commit.visible and commit.named]
-                while not all(commit.executed for commit in shown):
+            if self.newcomers(state):
+                while not self.settled():
                     yield
-                new = [replace(record, since=self.mysql.executed()) for record in new]
+                new = [replace(record, since=self.mysql.executed()) for record in self.newcomers(state)]
                 again = sum(record.table.id in state.tables for record in new)
                 self.joined, self.again = self.joined + len(new) - again, self.again + again
                 state, records = take_in(state, new)
@@ -233,8 +269,9 @@ class World:
             if record.rows_estimate <= SMALL and not record.split_done:
                 ledger.split(record.table.id, None, [], finished=True)
         self.streams.append(name)
-        known = frozenset(ledger.tables)
-        stream = SlowStream(MemoryStream(self.mysql, ledger.stream_from, self.appetite), self, known)
+        known = {name: record.table for name, record in ledger.tables.items()}
+        self.grown += sum(column.added for table in known.values() for column in table.columns)
+        stream = SlowStream(MemoryStream(self.mysql, ledger.stream_from, known, self.appetite), self)
         keys = partial(key_reader, options=FormatOptions())
         ports = Ports(stream, sink, log, Post(self), Source(self), Gauge(self), Fencer(self), Hints(self), keys)
         policy = Policy(self.parallelism, joins=lambda table: table not in known, stamped=self.stamps.wanted)
@@ -304,7 +341,9 @@ class World:
         yield
         patience = self.tick + 400
         question = AskChunks(chunks, sink.transactional_id, name)
-        for _ in attempt_reading(question, ApartSink(sink, self), Post(self), Reader(self)):
+        for _ in reported(
+            attempt_reading(question, ApartSink(sink, self), Post(self), Reader(self)), question, Post(self)
+        ):
             if self.tick > patience and not sink.pending:
                 return
             if self.faults.doze and sink.pending and self.chance(self.faults.doze):
@@ -342,7 +381,7 @@ class World:
         yield
         question = AskReread(table.id, bounds, sink.transactional_id, name)
         patience = self.tick + 400
-        attempt = attempt_reading(question, sink, Post(self), reader)
+        attempt = reported(attempt_reading(question, sink, Post(self), reader), question, Post(self))
         while self.tick < patience or sink.pending:
             try:
                 next(attempt)
@@ -385,7 +424,11 @@ class World:
             yield
         found: dict[bytes, bytes | None] = {}
         for piece in (KeyRange(None, (3,)), KeyRange((3,), None)):
-            found |= {key_bytes(row): value_bytes(at) for row, at in self.mysql.select(answer.table.id, piece)}
+            layout = self.mysql.layout(answer.table.id)
+            if not {column.name for column in answer.table.columns} <= set(layout):
+                return
+            rows_now = self.mysql.select(answer.table.id, piece)
+            found |= {key_bytes(row): value_bytes(answer.table, cells(layout, row, at)) for row, at in rows_now}
             yield
         differ = {key for fold in folds for key, value in fold ^ found.items() if value is not None}
         keys = frozenset(key_reader(answer.table, FormatOptions())(key)[0] for key in differ)
@@ -408,6 +451,17 @@ class World:
                     after = bound
                     yield
             post.ask(Bounds(table, name, after, (), finished=True))
+
+
+def reported(
+    attempt: Generator[None, None, Outcome], question: AskChunks | AskReread, post: Post
+) -> Generator[None, None, Outcome]:
+    """The attempt; as the process that runs it, tells its leader when a table is not as it should be."""
+    try:
+        return (yield from attempt)
+    except SchemaChanged as error:
+        post.ask(GaveUp(question.attempt, type(error).__name__, error.message, error.hint, fatal=True))
+        return Outcome(reason=error.message)
 
 
 def rows(table: Table) -> int:
