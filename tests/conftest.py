@@ -7,5 +7,6 @@ pytest_plugins = [
     "tests.plugins.fix_alikafka",
     "tests.plugins.fix_built",
     "tests.plugins.fix_helm",
+    "tests.plugins.fix_online_ddl",
     "tests.plugins.fix_flower",
 ]

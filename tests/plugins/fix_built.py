@@ -14,10 +14,11 @@ import pytest
 
 from tests.plugins.fix_servers import REPOSITORY, StackError, default_install
 
-from headrace_local.helm import install_helm  # isort: skip - fix_servers makes this package importable
+from headrace_local.gh_ost import install_gh_ost  # isort: skip - fix_servers makes this package importable
+from headrace_local.helm import install_helm  # isort: skip
 
 #: By the fixture that needs it.
-_INSTALLS: dict[str, Callable[[Path], Path]] = {"helm": install_helm}
+_INSTALLS: dict[str, Callable[[Path], Path]] = {"helm": install_helm, "gh_ost": install_gh_ost}
 _BUILDS = pytest.StashKey[dict[str, subprocess.Popen]]()
 _BUILD_CODE = """
 import os
