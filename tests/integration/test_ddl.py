@@ -41,9 +41,9 @@ ALTERATIONS = [
 ]
 
 
-def begin(cluster, mysql_server, database: str) -> Process:
+def begin(cluster, mysql_server, database: str, start: str = START) -> Process:
     """Begins the job; returns the worker that leads it."""
-    execute(mysql_server, START, database)
+    execute(mysql_server, start, database)
     leader = cluster.binlog_worker()
     cluster.snapshot_worker(2)
     small = "  scan.incremental.snapshot.chunk.size: 100"
