@@ -6,6 +6,7 @@ import pytest
 
 from tests.integration.test_job import copied, eventually_holds, execute, job, streaming
 from tests.integration.test_verify import verify, writing
+from tests.plugins.fix_headrace import Process
 from tests.plugins.fix_servers import root_connection
 
 ROWS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900)"
@@ -40,12 +41,14 @@ ALTERATIONS = [
 ]
 
 
-def begin(cluster, mysql_server, database: str) -> None:
-    execute(mysql_server, START, database)
-    cluster.binlog_worker()
+def begin(cluster, mysql_server, database: str, start: str = START) -> Process:
+    """Begins the job; returns the worker that leads it."""
+    execute(mysql_server, start, database)
+    leader = cluster.binlog_worker()
     cluster.snapshot_worker(2)
     small = "  scan.incremental.snapshot.chunk.size: 100"
     cluster.submit(job(rf"{database}.\.*", f"{small}\n  tables.exclude: {database}.spare"), "shop")
+    return leader
 
 
 def caught_up(cluster, mysql_server, database: str) -> None:

@@ -9,7 +9,6 @@ which may concern other tables that had the name. All that comes after is new to
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
@@ -33,14 +32,12 @@ from shared.runtime import logs
 from workers.binlog.anew import give_up, take_in
 from workers.binlog.beginning import Finder
 from workers.binlog.context import JobContext
+from workers.binlog.shadows import originals
 from workers.binlog.source import OPENING_WAIT_SECONDS, MysqlSource
 from workers.binlog.streams import Streams
 from workers.binlog.takeover import first_records
 
 LOG = logs.get("headrace.binlog")
-
-#: The tables that gh-ost and pt-online-schema-change make beside the one that they alter, and leave after it.
-_SHADOW = re.compile(r"_(.+)_(?:gho|ghc|del|new|old)")
 
 
 def first_state(
@@ -192,8 +189,7 @@ def joining(context: JobContext, known: Collection[TableId], *, ignore_case: boo
         spec = context.spec
         if not spec.source.joins_new_tables or table in known or not spec.copies(table, ignore_case=ignore_case):
             return False
-        shadow = _SHADOW.fullmatch(table.table)
-        return shadow is None or TableId(table.database, shadow[1]) not in known
+        return not any(TableId(table.database, name) in known for name in originals(table.table))
 
     return joins
 

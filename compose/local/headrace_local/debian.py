@@ -35,8 +35,13 @@ def install_packages(packages: Sequence[str], why: str) -> None:
         run(shlex.split(command), what=what, hint=hint, environment=environment)
 
 
-def unpack_with_dependencies(packages: Sequence[str], suite: str, root: Path, work: Path) -> str:
-    """Unpack packages of a suite and all they need into `root`; return the version of the first one."""
+def unpack_with_dependencies(
+    packages: Sequence[str], suite: str, root: Path, work: Path, *, alone: Sequence[str] = ()
+) -> str:
+    """Unpack packages of a suite and all they need into `root`; return the version of the first one.
+
+    `alone` are packages that are unpacked without what they need.
+    """
     package = packages[0]
     for program in ("apt-get", "apt-cache", "dpkg-deb"):
         if shutil.which(program) is None:
@@ -48,7 +53,7 @@ def unpack_with_dependencies(packages: Sequence[str], suite: str, root: Path, wo
     hint = f"check the network and that the machine's Debian mirror has the suite {suite!r}"
     with step(f"apt: reading the package list of {suite}"):
         run(["apt-get", *options, "-q", "update"], what=f"reading suite {suite}", hint=hint)
-    needed = _closure(packages, options, hint)
+    needed = sorted({*_closure(packages, options, hint), *alone})
     with step(f"apt: downloading {package} and what it needs, {len(needed)} packages"):
         what = f"downloading {package} from {suite}"
         run(["apt-get", *options, "-q", "download", *needed], what=what, hint=hint, folder=work)
@@ -102,7 +107,7 @@ def _private_apt(suite: str, work: Path) -> list[str]:
     return [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
 
 
-def _closure(packages: Sequence[str], options: Sequence[str], hint: str) -> list[str]:
+def _closure(packages: Sequence[str], options: Sequence[str], hint: str) -> set[str]:
     kinds = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
     listing = run(
         [
@@ -116,9 +121,9 @@ def _closure(packages: Sequence[str], options: Sequence[str], hint: str) -> list
         what=f"looking up {packages[0]}",
         hint=hint,
     )
-    # Names at the line's begin are the real packages. Perl serves only helper scripts.
+    # Names at the line's begin are the real packages. Unless it is asked for, Perl serves only helper scripts.
     names = {line.strip() for line in listing.splitlines() if re.match(r"[a-z0-9]", line)}
-    return sorted(name for name in names if not name.startswith("perl"))
+    return {name for name in names if name in packages or not name.startswith("perl")}
 
 
 def _archive() -> tuple[str, str]:

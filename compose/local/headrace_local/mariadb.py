@@ -7,8 +7,10 @@ from .debian import through_loader, unpack_with_dependencies
 from .installed import install_once
 from .mysql import HEADRACE_PASSWORD, HEADRACE_USER, ROOT_USER, MysqlServer, first_options
 
-_NAME = "mariadb-10.11"
-_PACKAGE = "mariadb-server-core"
+_NAME = "mariadb-10.11-plugins"
+_PACKAGES = ("mariadb-server-core", "libpam0g")
+# Has the plugins by which accounts log in, of which one needs the library above, and names much that a server can do without.
+_ALONE = ("mariadb-server",)
 _SUITE = "bookworm"
 # What the package's own install script feeds to the server, in its order.
 _SYSTEM_FILES = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
@@ -59,5 +61,5 @@ class MariadbServer(MysqlServer):
 
 
 def _make_root(target: Path, work: Path) -> None:
-    version = unpack_with_dependencies([_PACKAGE], _SUITE, target, work)
+    version = unpack_with_dependencies(_PACKAGES, _SUITE, target, work, alone=_ALONE)
     (target / "VERSION").write_text(f"{version}\n")

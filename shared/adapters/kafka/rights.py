@@ -17,6 +17,8 @@ from shared.adapters.kafka.clients import OWN_GROUP, ClientConfig, client_config
 from shared.errors import SinkRefused
 
 _TIMEOUT_SECONDS = 30.0
+#: A broker that forbids a group says so at once; one that has no group yet may first have to make its topic of groups.
+_GROUP_TIMEOUT_SECONDS = 5.0
 
 #: What brings the right to know of a topic with it.
 _BRINGS_DESCRIBE = "Write"
@@ -96,7 +98,7 @@ def _unseen(topic: str, wanted: Iterable[str], error: KafkaError) -> list[str]:
 
 def _of_group(admin: AdminClient) -> list[str]:
     """The client looks for the coordinator of its group, although it never joins it."""
-    (future,) = admin.describe_consumer_groups([OWN_GROUP], request_timeout=_TIMEOUT_SECONDS).values()
+    (future,) = admin.describe_consumer_groups([OWN_GROUP], request_timeout=_GROUP_TIMEOUT_SECONDS).values()
     try:
         future.result()
     except KafkaException as error:

@@ -29,9 +29,28 @@ RawRow: TypeAlias = tuple[bytes | None, ...]
 #: A session forgets a query that MySQL has not answered for this long.
 _READ_TIMEOUT_SECONDS = 120
 
+#: The last ones: the account logs in without a password, is locked (MySQL, MariaDB), has a password that has expired (two ways).
 _DENIED = frozenset(
     {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR, ER.SPECIFIC_ACCESS_DENIED_ERROR}
+    | {ER.HOST_NOT_PRIVILEGED, 1698, 3118, 4151, 1820, 1862}
 )
+_DENIED_HINT = (
+    "Check source.username and source.password, the user's GRANTs, and whether the account is locked, has expired or asks for TLS "
+    "(source.ssl.mode)."
+)
+
+#: The plugins by which an account may log in; of others PyMySQL falls over some.
+_LOGINS = frozenset(
+    {
+        b"caching_sha2_password",
+        b"sha256_password",
+        b"mysql_native_password",
+        b"client_ed25519",
+        b"mysql_clear_password",
+    }
+)
+_UNKNOWN_LOGIN = frozenset({CR.CR_AUTH_PLUGIN_CANNOT_LOAD, ER.SERVER_IS_IN_SECURE_AUTH_MODE})
+_LOGIN_HINT = "Give the account of source.username one of these: caching_sha2_password, sha256_password, mysql_native_password or, on MariaDB, ed25519."
 _GONE = frozenset({ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR})
 
 #: Insecure transport is prohibited; and the client's own error.
@@ -95,6 +114,12 @@ class CountedConnection(Connection):
 
     def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
         return sslp if isinstance(sslp, ssl.SSLContext) else tls_context(Tls())
+
+    def _process_auth(self, plugin_name: bytes, *packet_and_handler: Any) -> Any:
+        if plugin_name not in _LOGINS:
+            told = f"The account logs in by {plugin_name.decode(errors='replace')}, which headrace cannot"
+            raise pymysql.OperationalError(CR.CR_AUTH_PLUGIN_CANNOT_LOAD, told)
+        return super()._process_auth(plugin_name, *packet_and_handler)  # type: ignore[misc]
 
     def _execute_command(self, command: int, sql: str | bytes) -> None:
         self.cost.queries += command in _QUERIES
@@ -240,7 +265,7 @@ def connect_arguments(target: MysqlTarget, purpose: str) -> dict[str, Any]:
     return {
         **_address(target),
         "user": target.user,
-        "password": target.password,
+        "password": target.password.encode(),  # a text would be sent in latin1, which no client does
         "charset": "utf8mb4",
         "use_unicode": False,
         "conv": {},
@@ -281,7 +306,9 @@ def _translate(error: pymysql.MySQLError, target: MysqlTarget, doing: str) -> He
     if code in _NOT_ENCRYPTED or _NOT_TRUSTED in text:
         return PreflightFailed(message, _TLS_HINT)
     if code in _DENIED:
-        return PreflightFailed(message, "Check source.username and source.password, and the user's GRANTs.")
+        return PreflightFailed(message, _DENIED_HINT)
+    if code in _UNKNOWN_LOGIN:
+        return PreflightFailed(message, _LOGIN_HINT)
     if code in _GONE:
         return TableGone(message, _AS_KNOWN)
     if code == ER.BAD_FIELD_ERROR:
