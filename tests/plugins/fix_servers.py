@@ -345,7 +345,7 @@ def throwaway_mysql(pytestconfig: pytest.Config) -> Iterator[Callable[..., Mysql
     """Give a function that starts another MySQL, with the mysqld options it is called with.
 
     For what the session's server cannot be: without GTIDs, with semi-sync, another time zone. It
-    takes about 8 s; it is killed, with its data, after the test. `kind` is a MySQL of another series, or a MariaDB.
+    takes a few seconds; it is killed, with its data, after the test. `kind` is a MySQL of another series, or a MariaDB.
     """
     installs = default_install(os.environ)
     started: list[MysqlServer] = []
@@ -355,7 +355,8 @@ def throwaway_mysql(pytestconfig: pytest.Config) -> Iterator[Callable[..., Mysql
         (port,) = free_ports(1)
         try:
             install = dict(_OWN.values()).get(kind, install_mysql)
-            server = kind(install(installs), folder, port, (*kind.memory(_POOL_MB, _REDO_MB), *options))
+            program, options = install(installs), (*kind.memory(_POOL_MB, _REDO_MB), *options)
+            server = kind(program, folder, port, options, template=folder.with_name(f"template-{kind.name}"))
             server.start()
         except StackError as error:
             pytest.fail(str(error), pytrace=False)

@@ -51,7 +51,11 @@ def install_mysql(folder: Path) -> Path:
 
 
 class MysqlServer(Server):
-    """A MySQL server with a password-less root and the user `headrace`."""
+    """A MySQL server with a password-less root and the user `headrace`.
+
+    `template` is an initialised data folder that servers of one kind share: the first one makes it, the others copy it,
+    which takes a fraction of the time.
+    """
 
     name = "mysql"
     options: Sequence[str] = _OPTIONS
@@ -60,9 +64,18 @@ class MysqlServer(Server):
     user = HEADRACE_USER
     password = HEADRACE_PASSWORD
 
-    def __init__(self, install: Path, directory: Path, port: int, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        install: Path,
+        directory: Path,
+        port: int,
+        options: Sequence[str] = (),
+        *,
+        template: Path | None = None,
+    ) -> None:
         super().__init__(directory, port)
         self._install = install.absolute()
+        self._template = template
         self._options = tuple(options)
         self._data = self.directory / "data"
         self.socket = _socket_path(self.directory)
@@ -75,7 +88,10 @@ class MysqlServer(Server):
         fresh = self.directory / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         with step(f"{self.name}: initialising its data folder"):
-            self._initialise(fresh)
+            if self._template is None:
+                self._initialise(fresh)
+            else:
+                self._copy(self._template, fresh)
         fresh.rename(self._data)
 
     def command(self) -> Sequence[str]:
@@ -101,6 +117,13 @@ class MysqlServer(Server):
         """Tell whether the server greets: header of 4 bytes, then protocol version 10."""
         greeting = connection.recv(5)
         return len(greeting) == 5 and greeting[4] == 10
+
+    def _copy(self, template: Path, fresh: Path) -> None:
+        if not template.is_dir():
+            self._initialise(fresh)
+            fresh.rename(template)
+        shutil.copytree(template, fresh)
+        (fresh / "auto.cnf").unlink(missing_ok=True)  # it names a server
 
     def _initialise(self, fresh: Path) -> None:
         """Make the data folder `fresh`, with our users in it."""
