@@ -98,11 +98,12 @@ class Ddl:
         """True when it only has more columns, and is followed with them. That a look at it was later, and may have shown more, does
         no harm: what each statement did in between, it says itself.
         """
-        rests = self._policy.follow and self._ledger.columns.at_rest(table)
-        if not rests or found is None or not all(self._policy.adds(table, new.name) for new in alteration.added):
+        record, rests = self._ledger.tables[table], self._policy.follow and self._ledger.columns.at_rest(table)
+        # Tables that share a topic must agree on its columns, which is looked at when one joins.
+        if not rests or found is None or record.shard_key:
             return False
-        new = grown(self._ledger.tables[table].table, alteration.added, found)
-        if new is None:
+        new = grown(record.table, alteration.added, found)
+        if new is None or not self._policy.adds(new):
             return False
         self._ledger.columns.grown(new, seen)
         return True

@@ -135,7 +135,7 @@ def _never(_table: TableId) -> bool:
     return False
 
 
-def _always(_table: TableId, _column: str) -> bool:
+def _always(_table: Table) -> bool:
     return True
 
 
@@ -154,8 +154,8 @@ class Policy:
     """Whether tables that change are copied again; else the job stops."""
     stamped: bool = False
     """Whether messages tell of their transactions; these are then taken one by one."""
-    adds: Callable[[TableId, str], bool] = _always
-    """Whether a column may be added to a table without writing its rows again: it is shown as it is, or not at all."""
+    adds: Callable[[Table], bool] = _always
+    """Whether a table that has got columns can go on with them, without its rows being written again."""
     joins: Callable[[TableId], bool] = _never
     """Whether a table of this name, which the job does not have, joins it."""
     commit_messages: int = 50_000

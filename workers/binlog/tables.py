@@ -22,7 +22,8 @@ from scheduler.preflight.tables import check_renames
 from shared.adapters.kafka.topics import Topics
 from shared.adapters.mysql.session import Session
 from shared.adapters.mysql.stream import BinlogStream
-from shared.errors import InvalidJob, PreflightFailed, SinkRefused, Unavailable
+from shared.codec import FormatOptions, check_table
+from shared.errors import InvalidJob, PreflightFailed, SinkRefused, Unavailable, UnsupportedType
 from shared.job.spec import JobSpec
 from shared.machines.ledger import Record, StoredState, TableRecord
 from shared.model.mask import Constant
@@ -194,12 +195,20 @@ def joining(context: JobContext, known: Collection[TableId], *, ignore_case: boo
     return joins
 
 
-def adding(spec: JobSpec) -> Callable[[TableId, str], bool]:
-    """Tells whether a new column may be left out of messages where it is NULL: not where it is masked by a text, which all rows show."""
+def adding(spec: JobSpec, options: FormatOptions) -> Callable[[Table], bool]:
+    """Tells whether a table can go on with its new columns: they have types that are known, and none is masked by a text, which all
+    rows would have to show.
+    """
 
-    def adds(table: TableId, column: str) -> bool:
-        mask = spec.source.masks(table, column)
-        return not isinstance(mask, Constant) or mask.text is None
+    def adds(table: Table) -> bool:
+        masks = [spec.source.masks(table.id, column.name) for column in table.columns if column.added]
+        if any(isinstance(mask, Constant) and mask.text is not None for mask in masks):
+            return False
+        try:
+            check_table(table, options)
+        except UnsupportedType:
+            return False
+        return True
 
     return adds
 

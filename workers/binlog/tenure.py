@@ -200,7 +200,8 @@ class Tenure:
             metrics.TAKEOVERS.labels(name).inc()
         mail = RedisMail(self._url, name, self._wake, opened.topics)
         hints = CeleryHints(make_app(self._context.settings), name, self._context.wanted.id, opened.ledger)
-        keys = partial(key_reader, options=connections.format_options(self._context.spec))
+        options = connections.format_options(self._context.spec)
+        keys = partial(key_reader, options=options)
         ports = Ports(
             opened.stream, opened.sink, opened.log, mail, opened.source, opened.gauge, opened.fencer, hints, keys
         )
@@ -209,7 +210,7 @@ class Tenure:
             silence=self._context.settings.silence_seconds,
             sweep=self._context.spec.sink.on_truncate == "tombstones",
             follow=self._context.spec.pipeline.follows_schema,
-            adds=adding(self._context.spec),
+            adds=adding(self._context.spec, options),
             joins=opened.joins,
             stamped=bool(self._context.spec.sink.metadata_headers),
         )

@@ -38,7 +38,7 @@ def test_a_column_of_nulls_is_followed_without_a_copy() -> None:
     [
         ("ALTER TABLE live ADD COLUMN more INT DEFAULT 5", GROWN, {}),
         (ADD, LIVE, {}),  # it was dropped again
-        (ADD, GROWN, {"adds": lambda *_: False}),
+        (ADD, GROWN, {"adds": lambda _: False}),
     ],
 )
 def test_any_other_is_copied(sql: str, shown: Table, policy: dict) -> None:
@@ -49,6 +49,14 @@ def test_any_other_is_copied(sql: str, shown: Table, policy: dict) -> None:
         assert not made.reopen, "it is as before, unless another statement says otherwise"
     else:
         assert made.ledger.tables[LIVE.id].stale
+
+
+def test_one_of_many_that_share_a_topic_is_copied() -> None:
+    record = TableRecord(LIVE, "topic.live", 1, 1, 1, None, split_done=True, released=1, shard_key="of")
+    state = StoredState(PositionRecord(GtidSet.parse(f"{UUID}:1-5"), 1, "server"), {LIVE.id: record})
+    made = live_leader(World([statement("6", ADD)], present={LIVE.id: GROWN}), state=state)
+    made.step(0.0)
+    assert made.ledger.tables[LIVE.id].stale
 
 
 def test_one_that_must_not_change_stops_the_job() -> None:
