@@ -160,9 +160,12 @@ class Ddl:
         return "" if gone and self._doubts <= _DOUBTS_MAX else None
 
     def _described_later(self, table: TableId) -> bool:
-        """True when the job looked at the table's columns after the present transactions, whose rows may have had others."""
+        """True when the present transactions, and so their rows, may be older than a look at the table's columns: as long as the stream
+        has not brought all that the server had executed then. Which of them it has not matters little: they may come in another
+        order, and several as one.
+        """
         described = self._ledger.tables[table].described
-        return described is not None and described.covers(self._ledger.present())
+        return described is not None and not self._ledger.processed.covers(described)
 
     def _has_changed(self, table: TableId) -> bool:
         return self._source.current(table) != self._known(table)

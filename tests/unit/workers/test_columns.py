@@ -129,3 +129,13 @@ def test_what_statements_said_is_compared_with_the_catalog(same: bool) -> None:
     assert bool(made.reopen) is not same
     assert made.ledger.tables[LIVE.id].stale is not same
     assert made.ledger.tables[LIVE.id].described == (None if same else seen)
+
+
+def test_transactions_that_come_in_another_order_than_they_were_executed_in() -> None:
+    """Of what the look may have shown some has yet to come, so rows that come meanwhile may be older than the look."""
+    seen = GtidSet.parse(f"{UUID}:1-6:8-9")
+    begin, end = transaction("7")
+    world = World([[begin, unread(LIVE), end]], present={LIVE.id: LIVE})
+    made = live_leader(world, described=seen)
+    made.step(0.0)
+    assert made.ledger.tables[LIVE.id].stale

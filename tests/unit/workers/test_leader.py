@@ -538,7 +538,8 @@ def test_a_statement_is_judged_by_what_it_did_not_by_what_the_catalog_shows_befo
 @pytest.mark.parametrize(("gtid", "older"), [("7", True), ("8", False)])
 def test_what_is_older_than_the_look_at_a_followed_tables_columns_has_it_copied(gtid: str, older: bool) -> None:
     described = GtidSet.parse(f"{UUID}:1-7")
-    altered = World([statement(gtid, "ALTER TABLE live MODIFY id BIGINT")], present={LIVE.id: LIVE})
+    before = [] if older else transaction("6-7")
+    altered = World([[*before, *statement(gtid, "ALTER TABLE live MODIFY id BIGINT")]], present={LIVE.id: LIVE})
     made = live_leader(altered, described)
     made.step(0.0)
     assert bool(made.reopen) is older
@@ -548,7 +549,7 @@ def test_what_is_older_than_the_look_at_a_followed_tables_columns_has_it_copied(
         with pytest.raises(SchemaChanged):
             live_leader(altered, described, follow=False).step(0.0)
     begin, end = transaction(gtid)
-    world = World([[begin, unread(LIVE), end]], present={LIVE.id: LIVE})
+    world = World([[*before, begin, unread(LIVE), end]], present={LIVE.id: LIVE})
     made = live_leader(world, described)
     if older:
         made.step(0.0)
