@@ -220,6 +220,13 @@ SWEEP_MUTANTS = {
     "10: a sweep compares before MySQL is at P": Rules(sweep_compares_early=True),
 }
 
+#: What shows where statements are frequent.
+BUSY_MUTANTS = {
+    "8: what tables joined behind ends at R": Rules(ledger=ForgetsWhatTablesJoinedBehind),
+    "13: the first look at columns is no later than R": Rules(described=lambda tables, begin, seen: tables),
+    "13: columns are added while readers know nothing of them": Rules(ledger=GrowsWhatIsRead),
+}
+
 #: By rule: what is switched off, and whether it shows without any fault.
 MUTANTS: dict[str, tuple[Rules, bool]] = {
     "a new table is looked for before MySQL shows it": (Rules(looks_early=True), True),
@@ -232,14 +239,12 @@ MUTANTS: dict[str, tuple[Rules, bool]] = {
     "6: no changes of chunks that wait": (Rules(ledger=SkipsWhatNobodyHasRead), False),
     "9: a moved row by its old key": (Rules(leader=PlacesMovedRowsByTheirOldKey), True),
     "8: resume from R alone": (Rules(ledger=ResumesFromROnly), False),
-    "8: what tables joined behind ends at R": (Rules(ledger=ForgetsWhatTablesJoinedBehind), False),
     "8: nothing is skipped": (Rules(ledger=ForgetsWhatRCovers), False),
     "10: tombstones by an earlier read": (Rules(absence_read_early=True), True),
     "10: no sweep of an emptied table": (Rules(ledger=NeverSweeps), True),
     "11: by place, a wait for the place alone": (Rules(waits_for_the_place=True), False),
     "13: another table under the same name": (Rules(leader=IgnoresRenames), True),
     "13: the catalog tells what each statement did": (Rules(ledger=TrustsTheCatalog), True),
-    "13: columns are added while readers know nothing of them": (Rules(ledger=GrowsWhatIsRead), True),
     "13: new columns without another tenure": (Rules(leader=GrowsOn), True),
     "12: transactions in halves": (Rules(leader_sink=CommitsInHalves), True),
 }
