@@ -39,6 +39,3 @@ NO_FAULTS = Faults(crash=0, lose=0, double=0, lose_commit=0, rival=0)
 
 #: Attempts that commit just when they are fenced, under a leader that is late in all it hears.
 LATE = Faults(fence=0.05, log=0.03, stream=0.1, doze=0.3, crash=0, rival=0)
-
-#: Statements come thick and fast: between R and the first look at columns, and while others read by what was before them.
-BUSY = Faults(alter=0.1)

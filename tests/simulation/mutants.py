@@ -220,11 +220,11 @@ SWEEP_MUTANTS = {
     "10: a sweep compares before MySQL is at P": Rules(sweep_compares_early=True),
 }
 
-#: What shows where statements are frequent.
+#: What shows where statements are frequent: how much, and in how many ticks.
 BUSY_MUTANTS = {
-    "8: what tables joined behind ends at R": Rules(ledger=ForgetsWhatTablesJoinedBehind),
-    "13: the first look at columns is no later than R": Rules(described=lambda tables, begin, seen: tables),
-    "13: columns are added while readers know nothing of them": Rules(ledger=GrowsWhatIsRead),
+    "8: what tables joined behind ends at R": (Rules(ledger=ForgetsWhatTablesJoinedBehind), 0.1, 250),
+    "13: the first look at columns is no later than R": (Rules(described=lambda tables, begin, seen: tables), 0.3, 100),
+    "13: columns are added while readers know nothing of them": (Rules(ledger=GrowsWhatIsRead), 0.1, 250),
 }
 
 #: By rule: what is switched off, and whether it shows without any fault.
