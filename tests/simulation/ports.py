@@ -134,10 +134,8 @@ class Source:
     def current(self, table: TableId) -> Table | None:
         return next((known for known in self.world.tables if known.id == table), None)
 
-    def settled(self, seconds: int) -> GtidSet:
-        if not self.world.settled():
-            raise Unavailable("not executed yet")
-        return self.world.mysql.executed()
+    def shown(self) -> GtidSet:
+        return self.world.mysql.shown()
 
 
 @dataclass

@@ -18,9 +18,6 @@ from workers.binlog.statements import Verdict, judge
 
 _HINT = "To copy its tables again with their present columns: scheduler resume JOB --resync."
 
-#: A commit is shown some milliseconds before the server says that it has executed it. Much shorter than a lease.
-_SETTLE_SECONDS = 2
-
 #: How often in a tenure workers may miss tables that the leader sees.
 _DOUBTS_MAX = 10
 
@@ -109,9 +106,9 @@ class Ddl:
         return True
 
     def _look(self, table: TableId) -> tuple[Table | None, GtidSet]:
-        """The table as the catalog has it, and what the server had executed by then."""
+        """The table as the catalog has it, and all of which that may be the effect."""
         found = self._source.current(table)
-        return found, self._source.settled(_SETTLE_SECONDS)
+        return found, self._source.shown()
 
     def prove(self) -> str:
         """Looks at the catalog, and once the stream has brought all that it may have shown, compares: a table that got columns by what

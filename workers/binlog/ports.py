@@ -84,8 +84,8 @@ class Source(Protocol):
     def current(self, table: TableId) -> Table | None:
         """The table as the catalog has it now; None when it is gone."""
 
-    def settled(self, seconds: int) -> GtidSet:
-        """What the server has executed, with all that was shown until now; raises when that takes longer."""
+    def shown(self) -> GtidSet:
+        """All transactions of which a look at the server may have shown something by now."""
 
 
 class Gauge(Protocol):

@@ -61,14 +61,20 @@ class MysqlSource:
         if not progress.shows_columns(self._session, position, tables, seconds):
             raise Unavailable("MySQL does not show yet what its binlog has.", "The job tries again.")
 
-    def settled(self, seconds: int = OPENING_WAIT_SECONDS) -> GtidSet:
+    def shown(self) -> GtidSet:
+        """All transactions of which a look may have shown something by now: what is executed, and what is being committed."""
+        # Owned first: what leaves it meanwhile is in the answer to the next question.
+        owned = GtidSet({}) if self.by_place else progress.owned(self._session)
+        return self.executed().union(owned)
+
+    def settled(self) -> GtidSet:
         """What the server has executed, with all that a SELECT may have shown by now: that shows a commit a moment earlier.
 
         Raises:
             Unavailable: something takes too long to commit.
         """
         if not self.by_place:
-            self.wait_for(progress.owned(self._session), (), seconds)
+            self.wait_for(progress.owned(self._session), (), OPENING_WAIT_SECONDS)
         return self.executed()
 
     def ignores_case(self) -> bool:

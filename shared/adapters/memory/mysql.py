@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import zip_longest
 from typing import TypeAlias
 
@@ -177,6 +178,12 @@ class MemoryMysql:
             else:
                 self._rest.append(commit)
         return self._done
+
+    def shown(self) -> GtidSet:
+        """All transactions of which a look may have shown something by now."""
+        executed = self.executed()
+        visible = (commit.gtids for commit in self._rest if commit.visible and self.gtids)
+        return reduce(GtidSet.union, visible, executed)
 
     def shows(self, position: GtidSet, tables: Collection[TableId]) -> bool:
         """True when a SELECT of these tables shows all of the position: it has executed, or by place, as a read lock on each of

@@ -90,7 +90,7 @@ class World:
     later: dict[TableId, Table | None] = field(default_factory=dict)
     """What the catalog shows once somebody has waited for it."""
     executed: str = f"{UUID}:1"
-    """What the server says that it has executed, after each look at the catalog."""
+    """What looks at the catalog may have shown."""
 
     def events(self, merge: bool) -> Sequence[Event]:
         self.merges.append(merge)
@@ -136,7 +136,7 @@ class World:
     def current(self, table: TableId) -> Table | None:
         return self.present[table]
 
-    def settled(self, seconds: int) -> GtidSet:
+    def shown(self) -> GtidSet:
         return GtidSet.parse(self.executed)
 
     def pressure(self, limits: Limits) -> Pressure:
