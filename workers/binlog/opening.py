@@ -241,7 +241,7 @@ def _anew(
     topics = {name: record.topic for name, record in state.tables.items()}
     require_hidden(context, state, list(tables.values()))
     found = planned(context, session, list(tables.values()), topics, ignore_case=source.ignores_case())
-    found = described(found, executed, source.settled())
+    found = described(found, executed, source.shown())
     anew, records = begin_anew(
         state, executed, server_uuid, {record.table.id: record for record in found}, context.wanted.resync
     )

@@ -75,7 +75,7 @@ def first_state(
             "Cancel the job with --delete-topics and submit it again; the state topic must never be deleted by hand.",
         )
     # What the stream brings from before the look at the columns may be of tables that were others.
-    records = described(records, begin, source.settled())
+    records = described(records, begin, source.shown())
     if not startup.copies:
         records = [replace(record, rows_estimate=0, split_done=True) for record in records]
     _make_topics(context, topics, alive)
@@ -88,7 +88,7 @@ def described(records: list[TableRecord], begin: GtidSet, seen: GtidSet) -> list
     Args:
         records: the tables.
         begin: the place.
-        seen: what the server had executed when they had been looked at.
+        seen: all of which a look at them may have shown something.
     """
     return records if begin.covers(seen) else [replace(record, described=seen) for record in records]
 
