@@ -16,7 +16,7 @@ from sqlglot.errors import SqlglotError
 from shared.model.schema import Column, Table, TableId
 from workers.binlog.statements import plain
 
-#: Longer ones are not parsed: it takes a millisecond per kilobyte, and statements of people are short.
+#: Longer ones are not parsed: the leader waits meanwhile, and statements of people are short.
 _LENGTH_MAX = 20_000
 
 #: Types that are not NULL by themselves: an alias, and on servers without explicit_defaults_for_timestamp.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from shared.errors import SchemaChanged
-from shared.machines.ledger import Ledger, MemoryHold, PositionRecord, StoredState, TableRecord
+from shared.machines.ledger import PositionRecord, StoredState, TableRecord
 from shared.model.position import GtidSet
 from shared.model.schema import Column, Table
 from tests.unit.workers.test_leader import LIVE, UUID, World, live_leader, statement, transaction, unread
@@ -67,8 +67,10 @@ def test_one_that_must_not_change_stops_the_job() -> None:
 def test_a_table_that_is_being_read_is_copied() -> None:
     record = TableRecord(LIVE, "topic.live", 1, 1, 1, None, split_done=True, released=1, emptied=1)
     state = StoredState(PositionRecord(GtidSet.parse(f"{UUID}:1-5"), 1, "server"), {LIVE.id: record})
-    ledger = Ledger(state, 2, "server", 4, MemoryHold)
-    assert not ledger.columns.at_rest(LIVE.id)
+    made = live_leader(World([statement("6", ADD)], present={LIVE.id: GROWN}), state=state)
+    assert not made.ledger.columns.at_rest(LIVE.id), "it must be swept"
+    made.step(0.0)
+    assert made.ledger.tables[LIVE.id].stale
 
 
 def test_what_leaves_columns_as_they_are_asks_nobody() -> None:
