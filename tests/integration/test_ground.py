@@ -2,6 +2,8 @@
 job by name with its checkpoint kept, or goes on.
 """
 
+import threading
+
 import pytest
 from confluent_kafka.admin import (
     AdminClient,
@@ -13,6 +15,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from shared.adapters.mysql import stream
 from shared.adapters.mysql.session import MysqlTarget
 from shared.adapters.mysql.stream import BinlogStream
 from shared.codec import implementation
@@ -76,6 +79,22 @@ def stream_of(server, expected_uuid: str) -> BinlogStream:
     target = MysqlTarget(server.host, server.port, server.user, server.password)
     decoder = implementation("").event_decoder(lambda table: None)
     return BinlogStream(target, GtidSet({}), 28600, expected_uuid, decoder, lambda: None, server_uuid=expected_uuid)
+
+
+def test_a_stream_is_closed_while_its_server_is_silent(mysql_server, monkeypatch) -> None:
+    """Every takeover waits for this: it must not last until the server speaks again."""
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 300.0)
+    monkeypatch.setattr(stream, "_DEAD_AFTER_SECONDS", 600)  # the library halves it for a longest heartbeat
+    opened = stream_of(mysql_server, ask(mysql_server, "SELECT @@server_uuid"))
+    while not opened.events(merge=False):
+        pass  # until it speaks
+    while opened.events(merge=False):
+        pass  # until it waits for more
+    closing = threading.Thread(target=opened.close, daemon=True)
+    closing.start()
+    for thread in (closing, opened._thread):
+        thread.join(20)
+        assert not thread.is_alive()
 
 
 def test_a_job_follows_a_failover_and_stops_where_transactions_are_missing(

@@ -8,9 +8,11 @@ connection is an error here; the next tenure starts from the checkpoint.
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pymysql
@@ -149,6 +151,9 @@ class BinlogStream:
         self._closed = True
         with self._room:
             self._room.notify_all()
+        # The thread holds the lock of the socket's file while it waits for bytes, until the next heartbeat if nothing ends it.
+        with suppress(OSError):
+            self._connection._sock.shutdown(socket.SHUT_RDWR)
         self._connection._force_close()
 
     def _read(self) -> None:
