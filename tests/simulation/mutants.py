@@ -1,6 +1,6 @@
 """The protocol with one rule switched off, each as the smallest change of the shipped code. The simulation must notice.
 
-The names are DESIGN's rules. What a world switches off itself (waiting for P, fencing, …) stands in `world.Faults`.
+In which worlds that shows stands in `broken`. What a world switches off itself (waiting for P, fencing, …) stands in `faults.Faults`.
 """
 
 from __future__ import annotations
@@ -212,39 +212,3 @@ class SweepsForLaterToo(Ledger):
 
 def _row(change: Change) -> int:
     return int(orjson.loads(change[0])["id"])
-
-
-#: What shows where statements that take all rows away are frequent.
-SWEEP_MUTANTS = {
-    "10: a sweep counts for later statements": Rules(ledger=SweepsForLaterToo),
-    "10: a sweep compares before MySQL is at P": Rules(sweep_compares_early=True),
-}
-
-#: What shows where statements are frequent: how much, and in how many ticks.
-BUSY_MUTANTS = {
-    "8: what tables joined behind ends at R": (Rules(ledger=ForgetsWhatTablesJoinedBehind), 0.1, 250),
-    "13: the first look at columns is no later than R": (Rules(described=lambda tables, begin, seen: tables), 0.3, 100),
-    "13: columns are added while readers know nothing of them": (Rules(ledger=GrowsWhatIsRead), 0.1, 250),
-}
-
-#: By rule: what is switched off, and whether it shows without any fault.
-MUTANTS: dict[str, tuple[Rules, bool]] = {
-    "a new table is looked for before MySQL shows it": (Rules(looks_early=True), True),
-    "one id for every attempt at a chunk": (Rules(one_id_per_chunk=True), False),
-    "1: a hint is sent once, as if none could be lost": (Rules(hints_once=True), False),
-    "2: a chunk for all who ask": (Rules(ledger=GrantsTwice), False),
-    "2: go before the claim is durable": (Rules(leader=AnswersBeforeTheClaimIsDurable), False),
-    "3: no hold": (Rules(ledger=NeverHolds), True),
-    "5: every held event, not the last": (Rules(hold=KeepsEveryEvent), True),
-    "6: no changes of chunks that wait": (Rules(ledger=SkipsWhatNobodyHasRead), False),
-    "9: a moved row by its old key": (Rules(leader=PlacesMovedRowsByTheirOldKey), True),
-    "8: resume from R alone": (Rules(ledger=ResumesFromROnly), False),
-    "8: nothing is skipped": (Rules(ledger=ForgetsWhatRCovers), False),
-    "10: tombstones by an earlier read": (Rules(absence_read_early=True), True),
-    "10: no sweep of an emptied table": (Rules(ledger=NeverSweeps), True),
-    "11: by place, a wait for the place alone": (Rules(waits_for_the_place=True), False),
-    "13: another table under the same name": (Rules(leader=IgnoresRenames), True),
-    "13: the catalog tells what each statement did": (Rules(ledger=TrustsTheCatalog), True),
-    "13: new columns without another tenure": (Rules(leader=GrowsOn), True),
-    "12: transactions in halves": (Rules(leader_sink=CommitsInHalves), True),
-}

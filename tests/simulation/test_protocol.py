@@ -12,9 +12,10 @@ import pytest
 
 from shared.adapters.memory.mysql import key_bytes
 from shared.errors import Bug, SchemaChanged, Unavailable
+from tests.simulation.broken import BUSY, MUTANTS, without
 from tests.simulation.checkers import check, converged
 from tests.simulation.faults import LATE, NO_FAULTS, Faults
-from tests.simulation.mutants import BUSY_MUTANTS, MUTANTS, SWEEP_MUTANTS, Rules
+from tests.simulation.mutants import Rules
 from tests.simulation.ports import Reader
 from tests.simulation.runs import run, simulate
 from tests.simulation.world import TABLES, Actor, World, rows
@@ -109,24 +110,16 @@ def test_a_state_that_was_read_before_the_fence_is_caught() -> None:
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_leader_without_one_rule_is_caught(name: str) -> None:
-    rules, in_peace = MUTANTS[name]
-    faults = replace(NO_FAULTS if in_peace else Faults(), rules=rules)
-    assert caught(faults), f"{name}: no violation found in {MUTANT_SEEDS} seeds"
+def test_a_protocol_that_is_not_as_it_was_designed_is_caught(name: str) -> None:
+    rules, kind = MUTANTS[name]
+    assert caught(without(rules, kind), kind.ticks), f"{name}: no violation found in {MUTANT_SEEDS} seeds"
 
 
-@pytest.mark.parametrize("name", SWEEP_MUTANTS)
-def test_a_sweep_without_one_rule_is_caught(name: str) -> None:
-    # It takes a statement in the midst of a sweep, or just before it.
-    assert caught(Faults(truncate=0.15, alter=0, rules=SWEEP_MUTANTS[name]))
-
-
-@pytest.mark.parametrize("name", BUSY_MUTANTS)
-def test_a_leader_without_one_rule_is_caught_where_statements_are_frequent(name: str) -> None:
-    rules, alter, ticks = BUSY_MUTANTS[name]
-    assert caught(Faults(alter=alter, rules=rules), ticks)
-    for seed in range(50):
-        assert check(simulate(seed, Faults(alter=alter), ticks)) == [], f"seed {seed}, as it is shipped"
+@pytest.mark.parametrize("name", BUSY)
+def test_nothing_is_lost_where_one_thing_happens_all_the_time(name: str) -> None:
+    kind = BUSY[name]
+    for seed in range(_BLOCK):
+        assert check(simulate(seed, kind.faults, kind.ticks)) == [], f"seed {seed}"
 
 
 def test_the_shipped_rules_are_the_default() -> None:

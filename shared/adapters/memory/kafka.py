@@ -43,6 +43,7 @@ class Cluster:
     topics: dict[str, list[Message]] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
     open: dict[str, Transaction] = field(default_factory=dict)
+    _stable: dict[str, int] = field(default_factory=dict)
 
     def init(self, producer: str) -> int:
         """init_transactions: the new epoch; what the predecessor left open is aborted."""
@@ -59,10 +60,11 @@ class Cluster:
     def stable_end(self, topic: str) -> int:
         """The last stable offset: no committed reader gets past an open transaction."""
         messages = self.topics.get(topic, [])
-        for offset, message in enumerate(messages):
-            if message.transaction.fate is Fate.OPEN:
-                return offset
-        return len(messages)
+        offset = self._stable.get(topic, 0)  # it only grows: no transaction is opened again
+        while offset < len(messages) and messages[offset].transaction.fate is not Fate.OPEN:
+            offset += 1
+        self._stable[topic] = offset
+        return offset
 
     def committed(self, topic: str) -> list[Message]:
         """What a read_committed reader sees from the beginning."""
