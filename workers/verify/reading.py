@@ -169,7 +169,7 @@ class TableRows:
         try:
             self._open().query(f"SELECT 1 FROM {table_name(table)} WHERE ({condition}\n) LIMIT 0")
         except (Bug, NeedsOperator) as error:
-            hint = "Write what could stand behind WHERE in a query of this table."
+            hint = "Write what could stand behind WHERE in a query of this table; functions of your own with their database."
             raise InvalidJob(f"The condition is none. {error.message}", hint, "--where") from None
 
     def keys_matching(self, condition: str) -> Iterator[list[bytes]]:
