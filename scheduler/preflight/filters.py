@@ -42,6 +42,6 @@ def check_filters(
             for whole in (condition, f"({condition}\n)"):
                 session.query(f"SELECT 1 FROM {full_name(table)} WHERE {whole} LIMIT 0")
         except (Bug, NeedsOperator) as error:
-            hint = "Write what could stand behind WHERE in a query of this table."
+            hint = "Write what could stand behind WHERE in a query of this table; functions of your own with their database."
             return [failed(_SUBJECT, f"The filter of {table} is no condition. {error.message}", hint, _PATH)]
     return [passed(_SUBJECT, f"Of {len(found)} table{'s' * (len(found) != 1)} some rows are copied only.")]

@@ -1,4 +1,4 @@
-"""Masked columns of a job: by both paths, for readers of all kinds, and the salt in nothing that is stored."""
+"""Masked columns of a job: by both paths, for readers of all kinds, in a topic that tables share, and the salt in nothing that is stored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def digest(text: str) -> str:
 
 def masks(db: str) -> str:
     return f"""\
-  columns.mask.null: {db}.user.birthday
+  columns.mask.null: {db}.user.birthday, {db}.visit_\\d.place
   columns.mask.constant: {db}.user.(phone|shape)
   columns.mask.constant.value: '***'
   columns.mask.hash: {db}.user.pin, {db}.\\.*.mail
@@ -33,6 +33,18 @@ def row(number: int, name: str, pin: int, mail: str | None) -> bytes:
     return json.dumps(shown | {"mail": mail and digest(mail)}, separators=(",", ":")).encode()
 
 
+def visit(db: str, shard: int, number: int, mail: str, name: str) -> tuple[bytes, bytes]:
+    """A row of a table that shares a topic; the columns of the second one stand in another order."""
+    of = {"of": f"{db}.visit_{shard}"}
+    shown = {"id": number, "mail": digest(mail), "place": None, "name": name}
+    shown = {
+        column: shown[column]
+        for column in (("id", "mail", "place", "name"), ("name", "place", "mail", "id"))[shard - 1]
+    }
+    key, value = (json.dumps(of | part, separators=(",", ":")).encode() for part in ({"id": number}, shown))
+    return key, value
+
+
 def test_what_is_masked_is_nowhere_and_joins_still_work(cluster, mysql_server, mysql_database) -> None:
     db = mysql_database
     execute(
@@ -42,10 +54,14 @@ def test_what_is_masked_is_nowhere_and_joins_still_work(cluster, mysql_server, m
         "CREATE TABLE letter (id INT PRIMARY KEY, mail CHAR(60));\n"
         f"INSERT INTO user VALUES (1, 'Tom', '2001-02-03', '{SECRET}1', 4711, POINT(1, 2), '\"{SECRET}\"@x'),"
         " (2, 'Jerry', '2001-02-03', NULL, 0, NULL, NULL);\n"
-        f"INSERT INTO letter VALUES (7, '\"{SECRET}\"@x')",
+        f"INSERT INTO letter VALUES (7, '\"{SECRET}\"@x');\n"
+        "CREATE TABLE visit_1 (id INT PRIMARY KEY, mail VARCHAR(60), place VARCHAR(30) NOT NULL, name VARCHAR(9));\n"
+        "CREATE TABLE visit_2 (name VARCHAR(9), place TEXT, mail TEXT, id INT PRIMARY KEY);\n"
+        f"INSERT INTO visit_1 VALUES (1, '{SECRET}', '{SECRET}', 'a');\nINSERT INTO visit_2 VALUES ('b', NULL, '{SECRET}', 1)",
         db,
     )
-    text = job(rf"{db}.\.*", source=masks(db))
+    route = f"route:\n  - source-table: {db}.visit_\\d\n    sink-table: {db}.visits\n    shard-key: of\n"
+    text = job(rf"{db}.\.*", source=masks(db)) + route
     cluster.environment["HEADRACE_VAR_SALT"] = SALT
     for right, wrong, said in (
         ("user.birthday", "user.(id|pin)", "user.id"),
@@ -62,7 +78,8 @@ def test_what_is_masked_is_nowhere_and_joins_still_work(cluster, mysql_server, m
     execute(
         mysql_server,
         f"INSERT INTO user VALUES (3, 'Spike', '2001-02-03', '{SECRET}', -5, POINT(3, 4), '{SECRET}');\n"
-        f"UPDATE user SET phone = '{SECRET}9', pin = 12 WHERE id = 1",
+        f"UPDATE user SET phone = '{SECRET}9', pin = 12 WHERE id = 1;\n"
+        f"UPDATE visit_1 SET place = '{SECRET}8', name = 'c';\nINSERT INTO visit_2 VALUES ('d', '{SECRET}', 'x@{SECRET}', 2)",
         db,
     )
     mail = f'"{SECRET}"@x'
@@ -72,6 +89,8 @@ def test_what_is_masked_is_nowhere_and_joins_still_work(cluster, mysql_server, m
         b'{"id":3}': row(3, "Spike", -5, SECRET),
     }
     eventually_holds(cluster, f"{db}.user", rows)
+    visits = [visit(db, 1, 1, SECRET, "c"), visit(db, 2, 1, SECRET, "b"), visit(db, 2, 2, f"x@{SECRET}", "d")]
+    eventually_holds(cluster, f"{db}.visits", dict(visits))
     verified = cluster.cli_here("verify", "masked", "--json")
     assert verified.exit_code == 0, verified.output
 
@@ -85,7 +104,7 @@ def test_what_is_masked_is_nowhere_and_joins_still_work(cluster, mysql_server, m
 
     topics = AdminClient({"bootstrap.servers": cluster.bootstrap}).list_topics(timeout=20).topics
     ours = [name for name in topics if name.startswith((f"{db}.", cluster.environment["HEADRACE_REGISTRY_TOPIC"]))]
-    assert len(ours) == 4, "two tables, the registry and the job's state"
+    assert len(ours) == 5, "two tables, those that share a topic, the registry and the job's state"
     stored = b"".join(
         part or b""
         for name in ours

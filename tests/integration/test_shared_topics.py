@@ -1,10 +1,11 @@
-"""Shards in one topic: copied, followed, joined, truncated and compared each for itself; with headers that name them."""
+"""Shards in one topic: copied, followed, joined, truncated and compared each for itself, and ended together; with headers that name them."""
 
 from __future__ import annotations
 
 import json
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from tests.integration.test_job import eventually_holds, execute, job, streaming
 from tests.integration.test_mend import spoil, states
@@ -46,7 +47,8 @@ def test_shards_share_a_topic(cluster, mysql_server, kafka_server, redis_server,
 
     snapshot = cluster.snapshot_worker(3)
     cluster.binlog_worker()
-    cluster.submit(job(rf"{db}.\.*", sink=headers) + route, "shop")
+    text = job(rf"{db}.\.*", sink=headers) + route
+    cluster.submit(text, "shop")
     cluster.wait("the job streams", lambda: streaming(cluster, "shop"))
     two = dict([row(2, 1, "x"), row(2, 2, "y"), row(2, 3, "z")])
     eventually_holds(cluster, topic, dict([row(1, 1, "a"), row(1, 2, "b"), row(1, 3, "c")]) | two)
@@ -91,3 +93,10 @@ def test_shards_share_a_topic(cluster, mysql_server, kafka_server, redis_server,
     execute(mysql_server, "CREATE TABLE order_4 (id BIGINT PRIMARY KEY, v VARCHAR(9))", db)
     cluster.wait("the job fails", lambda: cluster.status("shop")["state"] == "failed")
     assert f"`id` of {db}.order_4 is BIGINT" in cluster.status("shop")["error"]["message"]
+
+    # The job goes with the one topic that all of them have.
+    done = cluster.cli_here("cancel", "shop", "--delete-topics", "--yes")
+    assert done.exit_code == 0, done.output
+    assert f"Deleted: {topic}.\n" in done.output
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    assert not [name for name in admin.list_topics(timeout=20).topics if name.startswith(db)]

@@ -42,7 +42,15 @@ from workers.binlog.fencer import ThreadedFencer
 from workers.binlog.gauge import MysqlGauge
 from workers.binlog.source import MysqlSource
 from workers.binlog.streams import Streams
-from workers.binlog.tables import as_in_catalog, described, first_state, joining, planned, require_hidden
+from workers.binlog.tables import (
+    as_in_catalog,
+    described,
+    first_state,
+    joining,
+    planned,
+    require_filters,
+    require_hidden,
+)
 from workers.binlog.takeover import records_of, take_over
 
 LOG = logs.get("headrace.binlog")
@@ -240,6 +248,7 @@ def _anew(
     tables = read_tables(session, list(state.tables))
     topics = {name: record.topic for name, record in state.tables.items()}
     require_hidden(context, state, list(tables.values()))
+    require_filters(context, session, list(tables))
     found = planned(context, session, list(tables.values()), topics, ignore_case=source.ignores_case())
     found = described(found, executed, source.shown())
     anew, records = begin_anew(

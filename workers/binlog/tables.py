@@ -15,6 +15,7 @@ from functools import partial, reduce
 
 from scheduler.discovery.catalog import estimates, list_tables, read_tables
 from scheduler.planner.plan import make_plan
+from scheduler.preflight.filters import check_filters
 from scheduler.preflight.sink import wanted_topics
 from scheduler.preflight.source import check_tables, read_past
 from scheduler.preflight.startup import first_position, require_possible
@@ -53,7 +54,7 @@ def first_state(
     in the stream and is seen.
 
     Raises:
-        InvalidJob, SinkRefused, Unavailable: it cannot begin like this.
+        InvalidJob, PreflightFailed, SinkRefused, Unavailable: it cannot begin like this.
     """
     startup, past = context.spec.source.startup, read_past(session, by_place=source.by_place)
     require_possible(startup, past)
@@ -66,6 +67,7 @@ def first_state(
     missing = [name for name in names if name not in tables]
     if missing:
         raise Unavailable(f"{missing[0]} vanished while the job started.")
+    require_filters(context, session, names)
     topics = context.spec.topics(names, ignore_case=ignore_case)
     records = planned(context, session, [tables[name] for name in names], topics, ignore_case=ignore_case)
     if used := _used(context, topics):
@@ -152,6 +154,7 @@ def _newcomers(
         return []
     known = {name: record.table for name, record in state.tables.items() if name not in tables}
     require_hidden(context, state, list(tables.values()))
+    require_filters(context, session, list(tables))
     found = check_tables(session, context.spec, list(tables), known)
     if error := next((finding for finding in found.findings if finding.is_error), None):
         hint = f"{error.hint} Or drop the table. Then scheduler resume {context.wanted.name}."
@@ -181,6 +184,26 @@ def require_hidden(context: JobContext, state: StoredState, tables: Sequence[Tab
     before = {name: record.table for name, record in state.tables.items()}
     if found := check_renames(before, tables, context.spec.source):
         raise PreflightFailed(found[0].message, found[0].hint)
+
+
+def require_filters(context: JobContext, session: Session, tables: Sequence[TableId]) -> None:
+    """Checks that MySQL takes the filters of tables that are to be copied with the columns that they have now: a reader could only fail,
+    and to copy the table again would lead to the same.
+
+    Raises:
+        PreflightFailed: it does not take one.
+        Unavailable: a table went meanwhile.
+    """
+    found = check_filters(session, context.spec.source.row_filters, tables, all_tables=False)
+    if error := next((finding for finding in found if finding.is_error), None):
+        if read_tables(session, tables).keys() != set(tables):
+            raise Unavailable("A table vanished while it was looked at.")
+        name = context.wanted.name
+        hint = (
+            f"Give the table the columns back that {error.path} names, then scheduler resume {name}; or scheduler cancel {name} "
+            "--delete-topics, and submit the job with another filter."
+        )
+        raise PreflightFailed(f"A table does not fit its filter. {error.message}", hint)
 
 
 def joining(context: JobContext, known: Collection[TableId], *, ignore_case: bool) -> Callable[[TableId], bool]:

@@ -18,10 +18,11 @@ both be further by then does not matter, so a row that changes without a pause i
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from shared.errors import Unavailable
+from shared.errors import TableGone, Unavailable
 from shared.model.change import EncodedRow
 from shared.model.position import GtidSet
 from shared.model.verify import Difference, Open, Stage, Version, digest_of, in_sample
@@ -119,9 +120,10 @@ def compare_mended(
 
 
 def _read_again(rows: Rows, store: Store, turn: int, compared: int) -> Generator[Step, None, None]:
-    for again in rows.again(store.keys()):
-        store.reread(again, turn)
-        yield Step(Stage.CHECKING, compared, compared)
+    with suppress(TableGone):
+        for again in rows.again(store.keys()):
+            store.reread(again, turn)
+            yield Step(Stage.CHECKING, compared, compared)
     store.gone(turn)
 
 
@@ -131,17 +133,18 @@ def _until_executed(rows: Rows, gtids: GtidSet, topic: Topic) -> Generator[Step,
 
 
 def _read(scope: Scope, rows: Rows, store: Store) -> Generator[Step, None, int]:
-    """Compares all rows; returns how many."""
+    """Compares all rows; returns how many. A table that was dropped has none, and so has its topic in the end."""
     # What is in the topic is the best guess at how much the table has.
     expected, compared = store.live_keys(), 0
-    for piece in rows.pieces():
-        while (rest := rows.rest()) > 0:
-            yield Step(Stage.READING, compared, expected, rest=rest, waits="the limits of the job's throttle")
-        for batch in rows.read(piece):
-            taken = scope.rows(batch)
-            store.compare(taken)
-            compared += len(taken)
-            yield Step(Stage.READING, compared, max(expected, compared))
+    with suppress(TableGone):
+        for piece in rows.pieces():
+            while (rest := rows.rest()) > 0:
+                yield Step(Stage.READING, compared, expected, rest=rest, waits="the limits of the job's throttle")
+            for batch in rows.read(piece):
+                taken = scope.rows(batch)
+                store.compare(taken)
+                compared += len(taken)
+                yield Step(Stage.READING, compared, max(expected, compared))
     store.compared()
     return compared
 
@@ -171,7 +174,9 @@ def _shown(store: Store, rows: Rows, fetch: Fetch) -> Iterable[Difference]:
         return
     keys = [one.key for one in found]
     wanted = set(keys)
-    mine = {key: value for batch in rows.again([keys]) for key, value in batch if key in wanted}
+    mine: dict[bytes, bytes | None] = {}
+    with suppress(TableGone):
+        mine.update(row for batch in rows.again([keys]) for row in batch if row[0] in wanted)
     places = sorted(
         (one.partition, one.offset) for one in found if one.partition is not None and one.offset is not None
     )

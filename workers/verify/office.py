@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from shared.adapters.redis.lease import leader_of
 from shared.adapters.redis.verify import VerifyDesk
 from shared.adapters.sqlite.folds import FoldStore
 from shared.codec import Codec
-from shared.errors import HeadraceError, Transient, Unavailable
+from shared.errors import HeadraceError, NotFollowing, SchemaChanged, Transient, Unavailable
 from shared.job.spec import JobSpec
 from shared.job.throttling import in_force
 from shared.model.change import ChunkKey
@@ -190,6 +190,7 @@ class VerifyOffice:
 
     def _do(self, part: VerifyPart, desk: Desk, report: Callable[[int], None]) -> Compared:
         with ExitStack() as stack:
+            stack.enter_context(_as_known(part))
             opened = self._open(part, stack)
             mender = Mender(self.attempts, part.job, part.job_id, part.table, partial(self._tell, desk, report))
             if part.action is Action.RESYNC:
@@ -325,6 +326,18 @@ class VerifyOffice:
         if self._client is None:
             self._client = redis_client.connect(self.settings.redis_url.get_secret_value())
         return self._client
+
+
+@contextmanager
+def _as_known(part: VerifyPart) -> Iterator[None]:
+    """Columns that MySQL does not have any more are the job's to follow: nobody need mend anything."""
+    try:
+        yield
+    except SchemaChanged as error:
+        raise NotFollowing(
+            f"{part.table} changed while it was read. {error.message}",
+            f"Try again when scheduler status {part.job} shows it as live.",
+        ) from None
 
 
 class _Load:

@@ -104,9 +104,11 @@ class TableRows:
         table = subject.table
         rows = self._estimated_rows()
         ranges = min(most, rows // (_CHUNKS_PER_RANGE * subject.chunk_rows) + 1)
+        if ranges < 2:
+            return []
         key = quoted(table.primary_key[0])
         low, high = self._open().query(f"SELECT MIN({key}), MAX({key}) FROM {table_name(table)}")[0]
-        if ranges < 2 or low is None or high is None:
+        if low is None or high is None:
             return []
         first, last = int(low), int(high)
         return [
@@ -169,7 +171,7 @@ class TableRows:
         try:
             self._open().query(f"SELECT 1 FROM {table_name(table)} WHERE ({condition}\n) LIMIT 0")
         except (Bug, NeedsOperator) as error:
-            hint = "Write what could stand behind WHERE in a query of this table."
+            hint = "Write what could stand behind WHERE in a query of this table; functions of your own with their database."
             raise InvalidJob(f"The condition is none. {error.message}", hint, "--where") from None
 
     def keys_matching(self, condition: str) -> Iterator[list[bytes]]:

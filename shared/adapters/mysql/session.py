@@ -18,7 +18,7 @@ from shared.adapters.mysql.cost import Cost
 from shared.adapters.mysql.encryption import tls_context
 from shared.adapters.mysql.result import ask, piece, release
 from shared.codec import SnapshotEncoder
-from shared.errors import Bug, HeadraceError, PreflightFailed, SchemaChanged, TableGone, Unavailable
+from shared.errors import Bug, HeadraceError, NeedsOperator, PreflightFailed, SchemaChanged, TableGone, Unavailable
 from shared.model.change import EncodedRow
 from shared.model.throttle import Address
 from shared.model.tls import Tls, TlsMode
@@ -61,6 +61,17 @@ _NOT_TRUSTED = "CERTIFICATE_VERIFY_FAILED"
 _TLS_HINT = (
     "Check source.ssl.mode, and that source.ssl.ca is the authority that signed the server's certificate; with verify-identity the "
     "certificate must name source.hostname."
+)
+
+#: A condition that the user wrote names what is not there, or has no value for some row: a function (1046: without a database), arguments,
+#: collations, patterns, subqueries, numbers, JSON. No query of our own can fail so, and to ask again would lead to the same.
+_CONDITION = frozenset(
+    {1046, 1139, 1210, 1241, 1242, 1253, 1267, 1270, 1271, 1273, 1305, 1318, 1370, 1582, 1583, 1630, 1690}
+    | {3140, 3141, 3143, 3144, 3146, 3147, 3156, *range(3684, 3701)}
+)
+_CONDITION_HINT = (
+    "Correct what it cannot be evaluated for, then scheduler resume JOB; or write the condition (source.scan.snapshot.filters, --where) "
+    "otherwise: a job with another filter is submitted anew, after scheduler cancel JOB --delete-topics."
 )
 
 _AS_KNOWN = "The table is not as the job knows it: scheduler resume JOB --resync copies its tables again."
@@ -313,6 +324,8 @@ def _translate(error: pymysql.MySQLError, target: MysqlTarget, doing: str) -> He
         return TableGone(message, _AS_KNOWN)
     if code == ER.BAD_FIELD_ERROR:
         return SchemaChanged(message, _AS_KNOWN)
+    if code in _CONDITION:
+        return NeedsOperator(f"MySQL cannot evaluate a condition. {message}", _CONDITION_HINT)
     if code in (CR.CR_CONN_HOST_ERROR, CR.CR_UNKNOWN_HOST):
         return Unavailable(message, "Check source.hostname and source.port, and that MySQL is running.")
     if isinstance(error, pymysql.ProgrammingError):

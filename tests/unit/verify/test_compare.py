@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared.adapters.kafka.snapshot import TopicMessage
 from shared.adapters.sqlite.folds import FoldStore
-from shared.errors import NeedsOperator, Unavailable
+from shared.errors import NeedsOperator, TableGone, Unavailable
 from shared.model.change import EncodedRow
 from shared.model.verify import Counts, Difference, Kind, Stage, Version, in_sample
 from tests.unit.verify.world import FakeJob, FakeRows, FakeTopic, World
@@ -102,6 +102,28 @@ def test_the_kinds_and_values_of_a_quiet_table() -> None:
         Difference(Kind.STALE, KEYS[1], b"b", b"other", 0, offsets[KEYS[1]]),
         Difference(Kind.GHOST, KEYS[9], None, b"ghost", 0, offsets[KEYS[9]]),
     )
+
+
+class NoRows(FakeRows):
+    """A table that was dropped."""
+
+    def pieces(self):
+        raise TableGone("There is no such table.")
+        yield
+
+    def again(self, keys):
+        raise TableGone("There is no such table.")
+        yield
+
+
+def test_a_table_that_was_dropped_has_no_rows() -> None:
+    world = World(Random(1), KEYS, busy=0, commits=[(KEYS[0], b"a"), (KEYS[0], None)])
+    world.settle()
+    assert run(world, rows=NoRows(world)).counts == Counts()
+    world.produce(KEYS[9], b"ghost")
+    verdict = run(world, rows=NoRows(world))
+    assert verdict.counts == Counts(ghost=1)
+    assert [(one.kind, one.mysql, one.topic) for one in verdict.shown] == [(Kind.GHOST, None, b"ghost")]
 
 
 def test_a_row_that_the_topic_never_had_has_no_place() -> None:
