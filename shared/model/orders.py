@@ -130,12 +130,15 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class ReadChunks:
-    """`go(P)`: read the granted chunks once the server has executed `low`; all of them in one Kafka transaction."""
+    """`go(P)`: read the granted chunks once the server has executed `low`; all of them in one Kafka transaction. `salt` is the
+    fingerprint of that of the job's hashes, if it has any.
+    """
 
     attempt: str
     low: GtidSet
     granted: tuple[Granted, ...]
     pace: Pace = FULL_SPEED
+    salt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +210,9 @@ def _question_body(message: Question) -> dict[str, Any]:
 
 def _answer_body(message: Answer) -> dict[str, Any]:
     match message:
-        case ReadChunks(_, low, granted, pace):
+        case ReadChunks(_, low, granted, pace, salt):
             body: dict[str, Any] = {"low": str(low), "granted": [_granted_to_json(one) for one in granted]}
+            body |= {"salt": salt} if salt else {}
             return body if pace == FULL_SPEED else {**body, "pace": [pace.rows_per_second, pace.bytes_per_second]}
         case SplitTable(_, schema, after, rows, estimate):
             body = {"table": table_to_json(schema), "after": bound_to_json(after)}
@@ -300,7 +304,8 @@ def _bounds_of(attempt: str, body: dict[str, Any]) -> Bounds:
 def _read_chunks_of(attempt: str, body: dict[str, Any]) -> ReadChunks:
     granted = tuple(_granted_from_json(one) for one in body["granted"])
     rows, size = body.get("pace", (0, 0))
-    return ReadChunks(attempt, GtidSet.parse(body["low"]), granted, Pace(float(rows), float(size)))
+    low, pace = GtidSet.parse(body["low"]), Pace(float(rows), float(size))
+    return ReadChunks(attempt, low, granted, pace, body.get("salt", ""))
 
 
 def _split_table_of(attempt: str, body: dict[str, Any]) -> SplitTable:

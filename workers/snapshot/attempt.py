@@ -6,7 +6,7 @@ Any error, fence or unknown commit outcome ends the attempt; its id is never use
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from shared.machines.ledger import DoneMark, Record, encode_record
@@ -84,10 +84,21 @@ class Outcome(NamedTuple):
 
 
 def attempt_reading(
-    question: AskChunks | AskReread, sink: AttemptSink, desk: Desk, reader: Reader
+    question: AskChunks | AskReread,
+    sink: AttemptSink,
+    desk: Desk,
+    reader: Reader,
+    require_salt: Callable[[str], None] = lambda _: None,
 ) -> Generator[None, None, Outcome]:
     """Asks, waits for P, reads what was granted, writes, commits. Each chunk is a consistent read of its own; one
     transaction has the rows and done-marks of all. The question's attempt is the sink's id.
+
+    Args:
+        question: what it asks for.
+        sink: where rows go.
+        desk: the way to the leader.
+        reader: reads rows.
+        require_salt: raises where the job's salt, of which it gets the fingerprint, is not that of the reader.
 
     Raises:
         HeadraceError: the attempt is over; the caller reports it and retires the id.
@@ -98,6 +109,7 @@ def attempt_reading(
         yield
     if not isinstance(answer, ReadChunks):
         return Outcome(reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
+    require_salt(answer.salt)
     tables = list(dict.fromkeys(granted.table.id for granted in answer.granted))
     while not reader.executed(answer.low, tables):
         desk.beat(attempt, 0, 0)

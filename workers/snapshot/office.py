@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from shared import clock
@@ -27,6 +28,7 @@ from shared.errors import HeadraceError, NeedsOperator, Transient
 from shared.job.spec import JobSpec
 from shared.model.chunk import ChunkId, KeyRange, named
 from shared.model.job import Wanted, state_topic
+from shared.model.mask import require_salt
 from shared.model.orders import AskChunks, AskReread, AskSplit, Refused, SplitTable
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
@@ -184,9 +186,11 @@ class Office:
         reader: Reader,
         spare: tuple[JobSpec, str, str],
     ) -> Outcome:
-        placed, watch = PlacedReader(reader), self._watches[spare[2]]
+        spec, job, job_id = spare
+        placed, watch = PlacedReader(reader), self._watches[job_id]
         sink.guard = lambda _: watch.require(placed.topics)
-        steps = attempt_reading(question, sink, desk, placed)
+        salt, who = spec.source.masks.fingerprint(job_id), f"Snapshot worker {self.worker}"
+        steps = attempt_reading(question, sink, desk, placed, partial(require_salt, own=salt, who=who, job=job))
         while True:
             self._heart.beat()
             try:

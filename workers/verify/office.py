@@ -31,6 +31,7 @@ from shared.model.change import ChunkKey
 from shared.model.chunk import KeyRange
 from shared.model.job import Wanted, state_topic
 from shared.model.label import Label
+from shared.model.mask import require_salt
 from shared.model.orders import AskSweep, Refused, SweepTable, Swept
 from shared.model.schema import Table, TableId
 from shared.model.throttle import Limits, Pressure
@@ -263,6 +264,7 @@ class VerifyOffice:
         count_brokers(sink)  # a login that is refused is told here, not after minutes
         log = stack.enter_context(TopicLog(sink, state_topic(self.settings.registry_topic, part.job_id)))
         job = FollowedJob(wanted, part.table, log, self.attempts.registry, partial(self._led, part.job))
+        require_salt(job.salt, spec.source.masks.fingerprint(part.job_id), f"Snapshot worker {self.worker}", part.job)
         record = job.record
         rows = self._rows(stack, spec, wanted, record.table, part.range, part.sharing, record.chunk_rows)
         rows.by_place = job.by_place
