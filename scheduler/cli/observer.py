@@ -83,7 +83,9 @@ class Observer:
 
 
 def _live_notes(live: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(note for note in (_worker_note(live), _throttle_note(live), _retention_note(live)) if note)
+    return tuple(
+        note for note in (_worker_note(live), _throttle_note(live), _waits_note(live), _retention_note(live)) if note
+    )
 
 
 def _worker_note(live: dict[str, Any]) -> str:
@@ -95,6 +97,11 @@ def _worker_note(live: dict[str, Any]) -> str:
 def _throttle_note(live: dict[str, Any]) -> str:
     waits = (live.get("throttle") or {}).get("waits")
     return f"The snapshot is throttled: {waits}. Change limits with scheduler throttle." if waits else ""
+
+
+def _waits_note(live: dict[str, Any]) -> str:
+    waits = live.get("readers_wait")
+    return f"The copying waits for {waits}." if waits else ""
 
 
 def _retention_note(live: dict[str, Any]) -> str:

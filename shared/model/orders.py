@@ -80,11 +80,12 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The attempt is alive and has read so many rows and bytes."""
+    """The attempt is alive and has read so many rows and bytes; `waits` is what it waits for, for people, empty where it does not."""
 
     attempt: str
     rows: int
     bytes: int = 0
+    waits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +200,8 @@ def _question_body(message: Question) -> dict[str, Any]:
             return {"table": list(table), "emptied": emptied}
         case AskReread(table, bounds, _, worker):
             return {"table": list(table), **_range_to_json(bounds), "worker": worker}
-        case Beat(_, rows, size):
-            return {"rows": rows, "bytes": size}
+        case Beat(_, rows, size, waits):
+            return {"rows": rows, "bytes": size} | ({"waits": waits} if waits else {})
         case GaveUp(_, error, text, hint, fatal):
             return {"error": error, "message": text, "hint": hint, "fatal": fatal}
         case Bounds(table, _, after, bounds, finished):
@@ -326,7 +327,7 @@ _DECODERS: dict[str, Callable[[str, dict[str, Any]], Question | Answer]] = {
     ),
     "AskSweep": lambda attempt, body: AskSweep(TableId(*body["table"]), attempt, body["worker"]),
     "Swept": lambda attempt, body: Swept(TableId(*body["table"]), attempt, int(body["emptied"])),
-    "Beat": lambda attempt, body: Beat(attempt, int(body["rows"]), int(body["bytes"])),
+    "Beat": lambda attempt, body: Beat(attempt, int(body["rows"]), int(body["bytes"]), body.get("waits", "")),
     "GaveUp": lambda attempt, body: GaveUp(attempt, body["error"], body["message"], body["hint"], bool(body["fatal"])),
     "Bounds": _bounds_of,
     "ReadChunks": _read_chunks_of,

@@ -168,16 +168,16 @@ class VerifyOffice:
         return Compared(Counts(written=written), seconds=clock.monotonic_seconds() - began)
 
     def _sweep(self, job: str, job_id: str, order: SweepTable, desk: RedisDesk) -> int:
-        def tell(rows: int, _waits: str = "") -> None:
+        def tell(rows: int, waits: str = "") -> None:
             self._heart.beat()
-            desk.beat(order.attempt, rows, 0)
+            desk.beat(order.attempt, rows, 0, waits)
 
-        def rest(seconds: float, _why: str) -> None:
+        def rest(seconds: float, why: str) -> None:
             end = clock.monotonic_seconds() + seconds
-            tell(mender.written)
+            tell(mender.written, why)
             while (left := end - clock.monotonic_seconds()) > 0:
                 time.sleep(min(left, 1.0))
-                tell(mender.written)
+                tell(mender.written, why)
 
         tell(0)
         with ExitStack() as stack:

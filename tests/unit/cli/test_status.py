@@ -14,7 +14,7 @@ FIELDS = {
     "job", "desire", "state", "error", "leader", "epoch", "position", "coordinates", "lag_seconds", "lag_bytes", "rows",
     "rows_estimate", "chunks_done", "chunks_total", "snapshot_done", "changes", "held_events", "updated_at", "mysql",
     "codec", "tables", "figures", "id", "revision", "submitted_at", "file", "notes",
-    "throttle", "snapshot_seconds_left", "binlog",
+    "throttle", "readers_wait", "snapshot_seconds_left", "binlog",
 }  # fmt: skip
 TABLE_FIELDS = {
     "table", "topic", "state", "rows", "rows_estimate", "chunks_done", "chunks_total", "split_done",
