@@ -93,6 +93,21 @@ def test_redis_down_does_not_break_status(world: FakeWorld) -> None:
     assert "unknown" in world.run("status").stdout
 
 
+def test_a_job_that_is_tried_again_and_again_says_why(world: FakeWorld) -> None:
+    told = {"name": "Unavailable", "message": "MySQL at m:1 is two servers.", "hint": "Give it one.", "at": 5.0}
+    world.failures["orders"] = told
+    note = "It is tried again after Unavailable: MySQL at m:1 is two servers. Hint: Give it one."
+    assert status(world)["notes"] == [note]
+    assert "It is tried again after Unavailable" in world.run("status").stdout
+    world.lives["orders"] = published(job(), updated_at=4.0)
+    assert status(world)["notes"] == [note], "the figures are those of the tenure that failed"
+    world.lives["orders"] = published(job(), updated_at=6.0)
+    assert status(world)["notes"] == []
+    del world.lives["orders"]
+    world.records.put(failure(job()))
+    assert status(world)["notes"] == [], "the job has ended with another error"
+
+
 def test_a_state_topic_that_cannot_be_read_here_is_a_note(world: FakeWorld) -> None:
     world.states["orders"] = MissingSecret("The placeholder #{bootstrap} has no value.")
     done = world.run("status")
