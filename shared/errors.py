@@ -9,6 +9,7 @@
     │   ├── PreflightFailed  a server is not set up for the job (exit code 2)
     │   ├── InvalidQuery     a query of the console cannot be answered as it is written (exit code 2)
     │   ├── MissingSecret    a placeholder has no value here
+    │   ├── SaltDiffers      a process has another salt for hashes than its job
     │   ├── ExtraMissing     an optional part of headrace is not installed here (exit code 2)
     │   ├── CodecMissing     HEADRACE_CODEC names a codec that was not built here
     │   ├── UnsupportedType  a column type that the codec does not know
@@ -101,6 +102,10 @@ class MissingSecret(NeedsOperator):
     """A placeholder has no value in this process."""
 
 
+class SaltDiffers(NeedsOperator):
+    """A process would hash the values of a masked column with another salt than its job."""
+
+
 class InvalidQuery(NeedsOperator):
     """A query of the console cannot be answered as it is written."""
 
@@ -185,6 +190,7 @@ POLICIES: Mapping[type[HeadraceError], Policy] = {
     PreflightFailed: Policy(False, Mend.RESUME, 2),
     InvalidQuery: Policy(False, Mend.RESUME, 2),
     MissingSecret: Policy(False, Mend.RESUME, 2),
+    SaltDiffers: Policy(False, Mend.RESUME, 2),
     ExtraMissing: Policy(False, Mend.RESUME, 2),
     NotFollowing: Policy(False, Mend.RESUME, 2),
     UnsupportedType: Policy(False, Mend.RESUME, 2),

@@ -175,6 +175,11 @@ class Access:
         ours = latest is not None and latest.get("job_id") == wanted.id and latest.get("leader") == leader
         return leader, latest if ours else None
 
+    def failure(self, wanted: Wanted) -> dict[str, Any] | None:
+        """Why the job's last tenure ended that is tried again; None when none has lately. Raises Unavailable, InvalidJob."""
+        failure = progress.latest_failure(self._redis, wanted.name)
+        return failure if failure is not None and failure.get("job_id") == wanted.id else None
+
     def preflight(self, spec: JobSpec, owned: frozenset[str]) -> preflight.Report:
         """Tries everything that the job needs, and writes nothing; `owned` topics are the job's own already.
 

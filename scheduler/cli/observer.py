@@ -13,7 +13,7 @@ from scheduler.cli.picture import Origin, Picture, complete
 from scheduler.cli.stored import figures
 from scheduler.cli.views import duration_text
 from shared.errors import HeadraceError, Unavailable
-from shared.model.job import Wanted
+from shared.model.job import Desire, Wanted
 
 #: A job whose lag grows is warned of when its binlogs will be gone within this time.
 _WARN_SECONDS = 24 * 3600
@@ -37,9 +37,9 @@ class Observer:
         outcome = self._jobs.outcome(wanted)
         if self._jobs.is_over(wanted):
             return Picture(wanted, outcome, "", complete(None), Origin.NONE)
-        leader, live, notes = self._live(wanted)
+        leader, live, notes = self._live(wanted, ended=outcome is not None)
         if live is not None and outcome is None:
-            return Picture(wanted, outcome, leader, complete(live), Origin.LIVE, _live_notes(live))
+            return Picture(wanted, outcome, leader, complete(live), Origin.LIVE, notes + _live_notes(live))
         # What a leader published last is older than the end of its job, and may lack what it did in its last second.
         stored, note = self._from_topic(wanted, ended=outcome is not None)
         notes += (note,) if note else ()
@@ -51,17 +51,18 @@ class Observer:
         for stored in self._stored.values():
             stored.close()
 
-    def _live(self, wanted: Wanted) -> tuple[str | None, dict[str, Any] | None, tuple[str, ...]]:
+    def _live(self, wanted: Wanted, *, ended: bool) -> tuple[str | None, dict[str, Any] | None, tuple[str, ...]]:
         now = self._access.monotonic()
         if self._redis_down and now - self._redis_down[0] < _PAUSE_SECONDS:
             return None, None, (self._redis_down[1],)
         try:
             leader, live = self._access.live(wanted)
+            failure = self._access.failure(wanted) if wanted.desire is Desire.RUNNING and not ended else None
         except Unavailable as error:
             self._redis_down = (now, f"No live figures, and who leads is unknown. {error}")
             return None, None, (self._redis_down[1],)
         self._redis_down = None
-        return leader, live, ()
+        return leader, live, _failure_notes(failure, live)
 
     def _from_topic(self, wanted: Wanted, *, ended: bool) -> tuple[dict[str, Any] | None, str]:
         now = self._access.monotonic()
@@ -82,8 +83,18 @@ class Observer:
         return (figures(state), "") if state else (None, "")
 
 
+def _failure_notes(failure: dict[str, Any] | None, live: dict[str, Any] | None) -> tuple[str, ...]:
+    """Why the job makes no headway; nothing where a leader has shown figures since."""
+    if failure is None or (live is not None and live["updated_at"] > failure["at"]):
+        return ()
+    hint = f" Hint: {failure['hint']}" if failure["hint"] else ""
+    return (f"It is tried again after {failure['name']}: {failure['message']}{hint}",)
+
+
 def _live_notes(live: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(note for note in (_worker_note(live), _throttle_note(live), _retention_note(live)) if note)
+    return tuple(
+        note for note in (_worker_note(live), _throttle_note(live), _waits_note(live), _retention_note(live)) if note
+    )
 
 
 def _worker_note(live: dict[str, Any]) -> str:
@@ -95,6 +106,11 @@ def _worker_note(live: dict[str, Any]) -> str:
 def _throttle_note(live: dict[str, Any]) -> str:
     waits = (live.get("throttle") or {}).get("waits")
     return f"The snapshot is throttled: {waits}. Change limits with scheduler throttle." if waits else ""
+
+
+def _waits_note(live: dict[str, Any]) -> str:
+    waits = live.get("readers_wait")
+    return f"The copying waits for {waits}." if waits else ""
 
 
 def _retention_note(live: dict[str, Any]) -> str:

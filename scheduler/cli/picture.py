@@ -32,6 +32,7 @@ _NOTHING: Mapping[str, Any] = {
     "updated_at": None,
     "mysql": None,
     "throttle": None,
+    "readers_wait": "",
     "snapshot_seconds_left": None,
     "binlog": None,
     "codec": None,

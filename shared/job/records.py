@@ -22,7 +22,7 @@ from shared.job.patterns import TablePatterns, select
 from shared.job.routing import RouteMode, RouteRule, route, shard_key
 from shared.job.values import ServerIdRange
 from shared.model.label import Header
-from shared.model.mask import Constant, Hash, Mask
+from shared.model.mask import Constant, Hash, Mask, fingerprint
 from shared.model.schema import TableId
 from shared.model.startup import Startup
 from shared.model.throttle import Address, Limits
@@ -70,6 +70,10 @@ class MasksSpec(_Record):
         if self.hashed is not None and self.hashed(table, column):
             return Hash(None if self.salt is None else self.salt.get_secret_value().encode())
         return None
+
+    def fingerprint(self, job_id: str) -> str:
+        """By what the salt of a job is known again; empty where nothing is hashed, or the salt was not looked up."""
+        return "" if self.salt is None else fingerprint(self.salt.get_secret_value().encode(), job_id)
 
     @property
     def patterns(self) -> dict[str, ColumnPatterns]:

@@ -80,11 +80,12 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The attempt is alive and has read so many rows and bytes."""
+    """The attempt is alive and has read so many rows and bytes; `waits` is what it waits for, for people, empty where it does not."""
 
     attempt: str
     rows: int
     bytes: int = 0
+    waits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +131,15 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class ReadChunks:
-    """`go(P)`: read the granted chunks once the server has executed `low`; all of them in one Kafka transaction."""
+    """`go(P)`: read the granted chunks once the server has executed `low`; all of them in one Kafka transaction. `salt` is the
+    fingerprint of that of the job's hashes, if it has any.
+    """
 
     attempt: str
     low: GtidSet
     granted: tuple[Granted, ...]
     pace: Pace = FULL_SPEED
+    salt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +200,8 @@ def _question_body(message: Question) -> dict[str, Any]:
             return {"table": list(table), "emptied": emptied}
         case AskReread(table, bounds, _, worker):
             return {"table": list(table), **_range_to_json(bounds), "worker": worker}
-        case Beat(_, rows, size):
-            return {"rows": rows, "bytes": size}
+        case Beat(_, rows, size, waits):
+            return {"rows": rows, "bytes": size} | ({"waits": waits} if waits else {})
         case GaveUp(_, error, text, hint, fatal):
             return {"error": error, "message": text, "hint": hint, "fatal": fatal}
         case Bounds(table, _, after, bounds, finished):
@@ -207,8 +211,9 @@ def _question_body(message: Question) -> dict[str, Any]:
 
 def _answer_body(message: Answer) -> dict[str, Any]:
     match message:
-        case ReadChunks(_, low, granted, pace):
+        case ReadChunks(_, low, granted, pace, salt):
             body: dict[str, Any] = {"low": str(low), "granted": [_granted_to_json(one) for one in granted]}
+            body |= {"salt": salt} if salt else {}
             return body if pace == FULL_SPEED else {**body, "pace": [pace.rows_per_second, pace.bytes_per_second]}
         case SplitTable(_, schema, after, rows, estimate):
             body = {"table": table_to_json(schema), "after": bound_to_json(after)}
@@ -300,7 +305,8 @@ def _bounds_of(attempt: str, body: dict[str, Any]) -> Bounds:
 def _read_chunks_of(attempt: str, body: dict[str, Any]) -> ReadChunks:
     granted = tuple(_granted_from_json(one) for one in body["granted"])
     rows, size = body.get("pace", (0, 0))
-    return ReadChunks(attempt, GtidSet.parse(body["low"]), granted, Pace(float(rows), float(size)))
+    low, pace = GtidSet.parse(body["low"]), Pace(float(rows), float(size))
+    return ReadChunks(attempt, low, granted, pace, body.get("salt", ""))
 
 
 def _split_table_of(attempt: str, body: dict[str, Any]) -> SplitTable:
@@ -321,7 +327,7 @@ _DECODERS: dict[str, Callable[[str, dict[str, Any]], Question | Answer]] = {
     ),
     "AskSweep": lambda attempt, body: AskSweep(TableId(*body["table"]), attempt, body["worker"]),
     "Swept": lambda attempt, body: Swept(TableId(*body["table"]), attempt, int(body["emptied"])),
-    "Beat": lambda attempt, body: Beat(attempt, int(body["rows"]), int(body["bytes"])),
+    "Beat": lambda attempt, body: Beat(attempt, int(body["rows"]), int(body["bytes"]), body.get("waits", "")),
     "GaveUp": lambda attempt, body: GaveUp(attempt, body["error"], body["message"], body["hint"], bool(body["fatal"])),
     "Bounds": _bounds_of,
     "ReadChunks": _read_chunks_of,

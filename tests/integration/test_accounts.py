@@ -1,8 +1,9 @@
-"""Accounts by the plugin that they log in by, each with a whole job; those that cannot log in; and servers that nobody may write to."""
+"""Accounts by the plugin that they log in by, each with a whole job; those that cannot log in; servers that nobody may write to, and that share an address."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from headrace_local.mariadb import MariadbServer
@@ -15,6 +16,7 @@ from tests.integration.test_job import copied, eventually_holds, execute, job, s
 from tests.integration.test_throttle import begin_replica
 from tests.integration.test_verify import writing
 from tests.plugins.fix_servers import root_connection
+from tests.torture.proxy import Proxy
 
 #: Not all of its letters are in latin1. (MySQL 8.0 keeps passwords in three bytes a letter, so that there is none of four.)
 PASSWORD = 'pä☃"w: #d'
@@ -145,16 +147,32 @@ def has_rows(server: MysqlServer, database: str) -> bool:
         return bool(cursor.fetchall()) and cursor.execute(f"SELECT id FROM {database}.other LIMIT 1") > 0
 
 
+def is_told(cluster, note: str) -> bool:
+    return any(note in one for one in cluster.status("shop")["notes"])
+
+
 @pytest.mark.parametrize(("kind", "make"), [("mysql", read_only_mysql), ("mariadb", read_only_mariadb)])
-def test_a_source_that_is_read_only(cluster, throwaway_mysql, request, kind: str, make) -> None:
-    """A replica: a job copies and follows what comes from its source, and needs to write nothing to it."""
+def test_a_source_that_is_read_only_and_shares_its_address(cluster, throwaway_mysql, request, kind: str, make) -> None:
+    """A replica: a job copies and follows what comes from its source, and needs to write nothing to it. Behind one address stand both,
+    and each connection is to the other one: a leader, which wants one server, says so; readers may be ahead of it.
+    """
     source, database = (request.getfixturevalue(f"{kind}_{what}") for what in ("server", "database"))
     replica = make(source, throwaway_mysql, database)
-    cluster.environment["HEADRACE_VAR_PORT"] = str(replica.port)
     execute(source, START, database)
     cluster.wait("the rows arrive", lambda: has_rows(replica, database))
-    with writing(source, database, MOVING, 0.02):
-        leader = begin(cluster, replica, database, start="")
-        cluster.wait("the tables are copied", lambda: copied(cluster, "shop"))
-    caught_up(cluster, replica, database)
-    assert not leader.says("tenure_failed")
+    with closing(Proxy(source.port, replica.port)) as proxy:
+        cluster.environment["HEADRACE_VAR_PORT"] = str(proxy.port)
+        refused = f"Unavailable: MySQL at 127.0.0.1:{proxy.port} is two servers"
+        with writing(source, database, MOVING, 0.02):
+            leader = begin(cluster, source, database, start="")
+            cluster.wait("it is told", lambda: is_told(cluster, refused))
+            assert not leader.says("tenure_begins")
+            proxy.lead_to(replica.port)
+            cluster.wait("the job begins", lambda: leader.says("tenure_begins"))
+            tries = leader.log.read_text().count("tenure_failed")
+            proxy.lead_to(source.port, replica.port)
+            cluster.wait("the tables are copied", lambda: copied(cluster, "shop"))
+            assert not is_told(cluster, refused)
+        caught_up(cluster, source, database)
+        assert leader.log.read_text().count("tenure_failed") == tries
+        cluster.stop()  # before its address is gone

@@ -1,4 +1,6 @@
-"""Masked columns of a job: by both paths, for readers of all kinds, in a topic that tables share, and the salt in nothing that is stored."""
+"""Masked columns of a job: by both paths, for readers of all kinds, in a topic that tables share; the salt in nothing that is stored,
+and no second one.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ SALT = "s4lt-that-nobody-stores"
 SECRET = "not-for-kafka"
 
 
-def digest(text: str) -> str:
-    return hmac.new(SALT.encode(), text.encode(), "sha256").hexdigest()
+def digest(text: str, salt: str = SALT) -> str:
+    return hmac.new(salt.encode(), text.encode(), "sha256").hexdigest()
 
 
 def masks(db: str) -> str:
@@ -115,3 +117,53 @@ def test_what_is_masked_is_nowhere_and_joins_still_work(cluster, mysql_server, m
     assert SALT.encode() not in stored and SECRET.encode() not in stored
     for process in cluster.processes:
         assert not process.says(SALT) and not process.says(SECRET)
+
+
+def error(cluster, name: str) -> dict[str, str]:
+    return cluster.status(name)["error"] or {}
+
+
+def test_no_process_writes_hashes_of_another_salt_than_its_job(cluster, mysql_server, mysql_database) -> None:
+    topic = f"{mysql_database}.letter"
+    execute(
+        mysql_server,
+        "CREATE TABLE letter (id INT PRIMARY KEY, mail CHAR(60));\nINSERT INTO letter VALUES (1, 'tom')",
+        mysql_database,
+    )
+    ours, others = {"HEADRACE_VAR_SALT": SALT}, {"HEADRACE_VAR_SALT": "0ther", "HEADRACE_WORKER_NAME": "pepper"}
+
+    def rows(salt: str, *mails: str) -> dict[bytes, bytes]:
+        return {
+            b'{"id":%d}' % number: b'{"id":%d,"mail":"%s"}' % (number, digest(mail, salt).encode())
+            for number, mail in enumerate(mails, 1)
+        }
+
+    leader, worker = cluster.binlog_worker(**ours), cluster.snapshot_worker(1, **others)
+    masks = f"  columns.mask.hash: {topic}.mail\n  columns.mask.salt: #{{salt}}\n"
+    cluster.environment |= ours  # for the commands
+    cluster.submit(job(topic, source=masks), "salted")
+    cluster.wait("the job stops", lambda: error(cluster, "salted"))
+    assert error(cluster, "salted")["name"] == "WorkerFailed"
+    assert "SaltDiffers: Snapshot worker pepper has another" in error(cluster, "salted")["message"]
+    assert "scheduler resume salted" in error(cluster, "salted")["hint"]
+
+    leader.stop()
+    leader = cluster.binlog_worker(**others)
+    execute(mysql_server, "INSERT INTO letter VALUES (2, 'jerry')", mysql_database)
+    assert "SaltDiffers" in cluster.cli_here("resume", "salted").output
+    cluster.wait("the job stops again", lambda: error(cluster, "salted").get("name") == "SaltDiffers")
+    assert "Binlog worker pepper has another" in error(cluster, "salted")["message"]
+    assert read_topic(cluster.bootstrap, topic, "read_uncommitted") == []
+
+    assert cluster.cli_here("resume", "salted", "--resync").exit_code == 0  # by which a salt is changed
+    eventually_holds(cluster, topic, rows("0ther", "tom", "jerry"))
+    cluster.wait("the job streams", lambda: streaming(cluster, "salted"))
+    worker.stop()
+    cluster.snapshot_worker(1, **ours)
+    for command in (["verify", "salted", "--repair"], ["resync", "salted", "letter"]):
+        refused = cluster.cli_here(*command)
+        assert refused.exit_code == 2, refused.output
+        assert "has another `source.columns.mask.salt` than job salted" in " ".join(refused.output.split())
+    execute(mysql_server, "INSERT INTO letter VALUES (3, 'spike')", mysql_database)
+    eventually_holds(cluster, topic, rows("0ther", "tom", "jerry", "spike"))
+    assert not leader.says("WorkerFailed"), "a comparison that is refused stops no job"

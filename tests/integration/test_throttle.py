@@ -139,9 +139,18 @@ def test_a_replica_is_copied_from_and_waited_for(cluster, mysql_server, follower
     assert refused.returncode in (1, 2, 3)
     assert "127.0.0.1:1" in refused.stdout + refused.stderr
     before = rows_read(mysql_server)
-    cluster.submit(job(many, hosts), "spared")
+    slow = "\n  throttle.rows-per-second: 1500\n  scan.incremental.snapshot.chunk.size: 500"
+    cluster.submit(job(many, hosts + slow), "spared")
     cluster.wait("the replica is asked", lambda: connected(follower))
     execute(mysql_server, f"UPDATE {many} SET word = 'later' WHERE id < 5;\nDELETE FROM {many} WHERE id = 7")
+    waits = f"replica {follower.host}:{follower.port} to execute what"
+    cluster.wait("its splitter waits", lambda: f"{waits} its source has" in cluster.status("spared")["readers_wait"])
+    execute(follower, "START REPLICA SQL_THREAD")
+    cluster.wait("chunks are copied", lambda: cluster.status("spared")["chunks_done"] > 1)
+    execute(follower, "STOP REPLICA SQL_THREAD")
+    execute(mysql_server, f"UPDATE {many} SET word = 'last' WHERE id < 5")
+    cluster.wait("readers wait", lambda: f"{waits} the job has" in cluster.status("spared")["readers_wait"])
+    assert any("The copying waits for replica" in note for note in cluster.status("spared")["notes"])
     assert not cluster.status("spared")["snapshot_done"], "nobody waited for the replica"
     execute(follower, "START REPLICA SQL_THREAD")
     cluster.wait("the snapshot ends", lambda: streaming(cluster, "spared"))

@@ -133,15 +133,34 @@ def test_a_chunk_is_not_read_before_what_its_leader_has_seen_is_visible(cluster,
     begin(cluster, server, "placed")
     # By place a job begins at the binlog's end, behind what hangs.
     cluster.wait("it has begun", lambda: leader.says("tenure_begins"))
+    a_lock_that_is_refused_names_the_privilege(cluster, server, "placed")
     with held_commit(server, "UPDATE gap.placed SET v = 1 WHERE id = 1") as held:
         worker = a_reader_waits(cluster, server, "placed")
+        waits = f"MySQL at 127.0.0.1:{server.port} to end the transactions that have changed gap.placed"
+        cluster.wait("it is told what is waited for", lambda: cluster.status("placed")["readers_wait"] == waits)
+        assert cluster.status("placed")["notes"] == [f"The copying waits for {waits}."]
         others_may_write_between_the_tries(server)
         assert held.is_alive(), "the gap closed too early to prove anything"
     nothing_was_lost(cluster, "placed")
+    assert cluster.status("placed")["readers_wait"] == ""
     worker.stop()
     begin(cluster, server, "careless_place")
-    cluster.wait("it has begun", lambda: leader.log.read_text().count("tenure_begins") == 2)
+    cluster.wait("it has begun", lambda: leader.log.read_text().count("tenure_begins") == 3)
     a_careless_reader_loses_the_update(cluster, server, "careless_place")
+
+
+def a_lock_that_is_refused_names_the_privilege(cluster, server, name: str) -> None:
+    """It is taken away when the job has begun, before a chunk is read; the job goes on when it is given back."""
+    execute(server, "REVOKE LOCK TABLES ON *.* FROM 'headrace'@'%'")
+    worker = cluster.snapshot_worker(1)
+    cluster.wait("the job stops", lambda: cluster.status(name)["error"])
+    error = cluster.status(name)["error"]
+    assert f"PreflightFailed: gap.{name} cannot be locked for a moment" in error["message"]
+    assert "Run: GRANT SELECT, LOCK TABLES ON `gap`.* TO 'headrace'@'%';" in error["hint"]
+    worker.stop()
+    execute(server, LOCKS)
+    assert cluster.cli_here("resume", name).exit_code == 0
+    cluster.wait("the leader streams", lambda: cluster.status(name)["leader"])
 
 
 def others_may_write_between_the_tries(server) -> None:

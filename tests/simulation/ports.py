@@ -58,8 +58,8 @@ class Post:
     def ask(self, question: Question) -> None:
         self.deliver(self.world.questions, encode(question))
 
-    def beat(self, attempt: str, rows: int, size: int) -> None:
-        self.ask(Beat(attempt, rows, size))
+    def beat(self, attempt: str, rows: int, size: int, waits: str = "") -> None:
+        self.ask(Beat(attempt, rows, size, waits))
 
     def tell(self) -> None: ...
 
@@ -191,6 +191,7 @@ class Reader:
     only: bool = False
     received: int = 0
     gone: list[int] | None = None
+    place: str = "MySQL"
 
     def executed(self, low: GtidSet, tables: Collection[TableId]) -> bool:
         faults, mysql = self.world.faults, self.world.mysql

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Coroutine
 from contextlib import suppress
 from enum import StrEnum
+from itertools import cycle
 from typing import Any
 
 _PIECE = 65536
@@ -29,10 +30,10 @@ class Mode(StrEnum):
 
 
 class Proxy:
-    """Listens on `port` of the loopback and forwards to `target_port` there."""
+    """Listens on `port` of the loopback and forwards to `target_port` there; with more of them, each connection to the next one."""
 
-    def __init__(self, target_port: int) -> None:
-        self._target = target_port
+    def __init__(self, target_port: int, *more_ports: int) -> None:
+        self._targets = cycle((target_port, *more_ports))
         self._mode = Mode.OPEN
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -46,6 +47,10 @@ class Proxy:
     def set(self, mode: Mode) -> None:
         """From now on."""
         self._run(self._set(mode))
+
+    def lead_to(self, *ports: int) -> None:
+        """Each new connection goes to the next one of these."""
+        self._targets = cycle(ports)
 
     def close(self) -> None:
         """Ends all connections and the thread."""
@@ -82,7 +87,7 @@ class Proxy:
             if self._mode is Mode.CUT:
                 return
             with suppress(OSError):
-                back_reader, back_writer = await asyncio.open_connection("127.0.0.1", self._target)
+                back_reader, back_writer = await asyncio.open_connection("127.0.0.1", next(self._targets))
                 self._writers.add(back_writer)
                 try:
                     await asyncio.gather(self._pump(reader, back_writer), self._pump(back_reader, writer))

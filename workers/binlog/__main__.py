@@ -15,10 +15,13 @@ from queue import SimpleQueue
 import click
 import orjson
 
+from shared import clock
 from shared import settings as settings_module
 from shared.adapters.kafka.registry import Registry
+from shared.adapters.redis import client as redis_client
+from shared.adapters.redis import progress
 from shared.codec import Codec, implementation
-from shared.errors import HeadraceError, Unavailable, policy_of
+from shared.errors import HeadraceError, Superseded, Unavailable, policy_of
 from shared.model.job import Desire, End, Outcome, Wanted
 from shared.runtime import collector, connections, logs, metrics
 from shared.runtime.codecs import announce
@@ -94,7 +97,7 @@ def _lead(settings: Settings, codec: Codec, name: str, holder: str, stop: thread
                 if Tenure(context, holder, stopped, _throttle_changes()).run():
                     registry.write(Outcome(name, wanted.revision, End.FINISHED))
         except HeadraceError as error:
-            return _ended(registry, wanted, error)
+            return _ended(settings, registry, wanted, error)
     return EXIT_DONE
 
 
@@ -112,14 +115,26 @@ def _throttle_changes() -> SimpleQueue[Mapping[str, str]]:
     return changes
 
 
-def _ended(registry: Registry, wanted: Wanted, error: HeadraceError) -> int:
+def _ended(settings: Settings, registry: Registry, wanted: Wanted, error: HeadraceError) -> int:
     LOG.error("tenure_failed", error=error.name, reason=error.message, hint=error.hint)
     metrics.count_error(wanted.name, error)
-    if not policy_of(type(error)).retried:
+    if policy_of(type(error)).retried:
+        _publish(settings, wanted, error)
+    else:
         with suppress(Unavailable):
             registry.write(Outcome(wanted.name, wanted.revision, End.FAILED, error.name, error.message, error.hint))
             return EXIT_DONE
     return EXIT_AGAIN
+
+
+def _publish(settings: Settings, wanted: Wanted, error: HeadraceError) -> None:
+    """Tells those who look at the job, which may never come so far as to show figures. Of who took over nothing is wrong."""
+    if isinstance(error, Superseded):
+        return
+    told = {"name": error.name, "message": error.message, "hint": error.hint}
+    with suppress(Unavailable):
+        client = redis_client.connect(settings.redis_url.get_secret_value())
+        progress.publish_failure(client, wanted.name, told | {"job_id": wanted.id, "at": clock.unix_seconds()})
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from scheduler.dispatch import REPEAT_SECONDS
 from shared.machines.ledger import Ledger, TableRecord
 from shared.model.chunk_key import are_bounds
-from shared.model.orders import Answer, AskSplit, AskSweep, Bounds, Refused, SplitTable, SweepTable, Swept
+from shared.model.orders import Answer, AskSplit, AskSweep, Beat, Bounds, Refused, SplitTable, SweepTable, Swept
 from shared.model.schema import TableId
 
 #: What workers say of chores.
@@ -26,11 +26,14 @@ class Chore:
 
     Args:
         silence: seconds after which a worker that gives no sign is taken for dead.
+
+    `waits` is what that worker waits for.
     """
 
     silence: float
     table: TableId | None = None
     attempt: str = ""
+    waits: str = ""
     _heard: float = 0.0
     _hinted: tuple[TableId | None, float] = (None, float("-inf"))
 
@@ -40,12 +43,12 @@ class Chore:
 
     def begin(self, table: TableId, attempt: str, now: float) -> None:
         """This attempt does it."""
-        self.table, self.attempt, self._heard = table, attempt, now
+        self.table, self.attempt, self.waits, self._heard = table, attempt, "", now
 
-    def heard(self, attempt: str, now: float) -> None:
+    def heard(self, attempt: str, now: float, waits: str = "") -> None:
         """An attempt gave a sign; that of another one is nothing."""
         if self.does(attempt):
-            self._heard = now
+            self.waits, self._heard = waits, now
 
     def does(self, attempt: str) -> bool:
         """True when it is this attempt that does it."""
@@ -99,9 +102,14 @@ class Chores:
                 if self._sweeper.does(attempt):
                     self._sweeper.end()
 
-    def heard(self, attempt: str, now: float) -> None:
-        """A sign of life."""
-        self._sweeper.heard(attempt, now)
+    def heard(self, sign: Beat, now: float) -> None:
+        """A sign of life. A splitter gives one where it waits for a replica."""
+        for chore in (self._splitter, self._sweeper):
+            chore.heard(sign.attempt, now, sign.waits)
+
+    def waits(self, now: float) -> list[str]:
+        """What those wait for who are at work."""
+        return [chore.waits for chore in (self._splitter, self._sweeper) if chore.busy(now) and chore.waits]
 
     def does(self, attempt: str) -> bool:
         """True when this attempt has a chore."""

@@ -30,6 +30,11 @@ class JobContext:
         return state_topic(self.settings.registry_topic, self.wanted.id)
 
     @property
+    def salt(self) -> str:
+        """The fingerprint of the salt that this process has for the job's hashes; empty where it has none."""
+        return self.spec.source.masks.fingerprint(self.wanted.id)
+
+    @property
     def sink_config(self) -> dict[str, str]:
         """Client options of the job's sink; the state topic lives in the same cluster."""
         return connections.sink_config(self.spec)

@@ -58,6 +58,7 @@ class Figures:
             "readers": ledger.claimed,
             "worker_error": _error(leader.worker_error),
             "throttle": self._throttle(now, changed),
+            "readers_wait": self._readers_wait(now),
             "snapshot_seconds_left": self._snapshot_left(now, told),
             "binlog": self._binlog(now, lag),
             "mysql": self._mysql(),
@@ -98,6 +99,13 @@ class Figures:
         throttle = self._leader.throttle
         waits = "" if self._leader.ledger.snapshot_done else throttle.reason(now)
         return {"limits": as_json(throttle.limits), "changed": dict(changed), "waits": waits}
+
+    def _readers_wait(self, now: float) -> str:
+        """What readers wait for before they read, one of them; empty when they do not."""
+        leader = self._leader
+        claims = {attempt for _, attempt in leader.ledger.claims()}
+        waits = [sign.waits for attempt, sign in leader.signs.items() if attempt in claims and sign.waits]
+        return next(iter([*waits, *leader.chores.waits(now)]), "")
 
     def _snapshot_left(self, now: float, told: Mapping[str, Any]) -> float | None:
         self._rows.note(now, told["rows"])

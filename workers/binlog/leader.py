@@ -62,8 +62,8 @@ _EVENTS_PER_STEP = 2000
 
 class Leader:
     """One tenure. `reached` is where the stream stands; `changes` counts what was written; `fences` counts the attempts that
-    were shut out; `worker_error` is the last error of a worker that could not even ask, until some worker reads a chunk. `reopen`
-    is why the tenure must end, and the next one begin: its opening looks at which tables there are. Empty while it need not.
+    were shut out; `worker_error` is the last error of a worker that could not even ask, until some worker reads a chunk; `signs`
+    has what attempts said last. `reopen` is why the tenure must end, and the next one begin; empty while it need not.
     """
 
     def __init__(self, ledger: Ledger, ports: Ports, policy: Policy, limits: Limits | None = None) -> None:
@@ -92,10 +92,10 @@ class Leader:
         #: Of each table of which a range was ever held: the reader of its keys, and whether the server must place them.
         self._keys: dict[TableId, tuple[Callable[[bytes], ChunkKey], bool]] = {}
         self._beats: dict[str, float] = {}
-        self._progress: dict[str, int] = {}
+        self.signs: dict[str, Beat] = {}
         self._fencing: dict[str, int | None] = {}
         self._ddl = Ddl(ledger, ports.source, policy)
-        self._chores = Chores(ledger, ports.mail.answer, policy.chore_silence)
+        self.chores = Chores(ledger, ports.mail.answer, policy.chore_silence)
         self._written = 0
         self._committed_at = 0.0
         self._tallies = Tallies()
@@ -137,7 +137,7 @@ class Leader:
         """
         claims = [(chunk, attempt) for chunk, attempt in self.ledger.claims() if chunk.number != REREAD]
         together = Counter(attempt for _, attempt in claims)
-        return {chunk: self._progress.get(attempt, 0) for chunk, attempt in claims if together[attempt] == 1}
+        return {chunk: self.signs[one].rows if one in self.signs else 0 for chunk, one in claims if together[one] == 1}
 
     def take_tallies(self) -> dict[TableId, Tally]:
         """What was committed since the last call, by table."""
@@ -250,14 +250,14 @@ class Leader:
             case AskChunks(chunks, attempt, _):
                 self._admit(chunks, attempt, now)
             case AskSplit() | Bounds() | AskSweep() | Swept():
-                self._chores.take(question, now, self.throttle.reason(now))
+                self.chores.take(question, now, self.throttle.reason(now))
             case AskReread():
                 self._admit_reread(question, now)
             case Beat(attempt, rows, size):
-                self._chores.heard(attempt, now)
+                self.chores.heard(question, now)
                 if attempt in self._beats:
                     self._beats[attempt] = now
-                    self._progress[attempt] = rows
+                    self.signs[attempt] = question
                     self.throttle.count(attempt, rows, size, now)
             case GaveUp():
                 self._gave_up(question)
@@ -297,18 +297,18 @@ class Leader:
         self._ports.mail.answer(Refused(question.attempt, reason))
 
     def _gave_up(self, message: GaveUp) -> None:
-        if message.attempt not in self._beats and not self._chores.does(message.attempt):
+        if message.attempt not in self._beats and not self.chores.does(message.attempt):
             # It had not been admitted: a worker that is set up wrongly, or a report that comes late. Others may do it.
             self.worker_error = message if message.fatal else self.worker_error
             return
         claimed = {chunk.table for chunk, attempt in self.ledger.claims() if attempt == message.attempt}
-        reason = self._ddl.unreadable(claimed | self._chores.tables_of(message.attempt), message)
+        reason = self._ddl.unreadable(claimed | self.chores.tables_of(message.attempt), message)
         self.reopen = reason or self.reopen
         if reason is None and message.fatal:
             raise WorkerFailed(f"A snapshot worker stopped with {message.error}: {message.message}", message.hint)
         if message.attempt in self._beats:
             self._beats[message.attempt] = float("-inf")
-        self._chores.end(message.attempt)
+        self.chores.end(message.attempt)
 
     # Holds, fences, hints.
 
@@ -322,7 +322,7 @@ class Leader:
             return
         claims = {attempt for _, attempt in self.ledger.claims()}
         self._beats = {attempt: at for attempt, at in self._beats.items() if attempt in claims}
-        self._progress = {attempt: seen for attempt, seen in self._progress.items() if attempt in claims}
+        self.signs = {attempt: seen for attempt, seen in self.signs.items() if attempt in claims}
         self.throttle.keep(claims)
         for attempt, at in self._beats.items():
             if now - at > self._policy.silence and attempt not in self._fencing:
@@ -344,9 +344,9 @@ class Leader:
 
     def _send_hints(self, now: float) -> None:
         ledger = self.ledger
-        if (swept := self._chores.hint_to_sweep(now)) is not None:
+        if (swept := self.chores.hint_to_sweep(now)) is not None:
             self._ports.hints.send(Sweep(swept))
-        to_split = self._chores.to_split(now)
+        to_split = self.chores.to_split(now)
         if not ledger.waiting and to_split is None:
             return
         self._look_at_load(now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -26,11 +27,13 @@ from shared.machines.ledger import (
     SMALL_TABLE_ROWS,
     Ledger,
     Record,
+    SaltRecord,
     StoredState,
     TopicRecord,
     encode_record,
 )
 from shared.model.job import OnGap, leader_transactional_id
+from shared.model.mask import require_salt
 from shared.model.places import is_place
 from shared.model.schema import TableId
 from shared.model.topic import Placing
@@ -89,6 +92,7 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
         gauge = MysqlGauge(session, lambda replica: Session(target.at(replica), f"lag {name}", replicas))
         stack.callback(gauge.close)
         sink, log, fencer, state = _take_over(context, stack, wake.set)
+        salt = _salt(context, state)
         server_uuid = source.server_uuid()
         alive = partial(_still_ours, context, leases)
         fresh = state.position is None
@@ -96,7 +100,7 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
         streams = Streams(context, target, server_uuid, leases, wake.set)
         if fresh:
             state = first_state(context, source, session, server_uuid, alive, streams)
-        topics = _watch_topics(context, sink, state, records_of(state) if fresh else [])
+        topics = _watch_topics(context, sink, state, [*(records_of(state) if fresh else []), *salt])
         epoch = 1 if state.position is None else state.position.epoch + 1
         memory = context.settings.hold_memory_mb * 1024 * 1024
         parallelism = context.spec.pipeline.parallelism
@@ -223,7 +227,7 @@ def _why_anew(context: JobContext, state: StoredState, ledger: Ledger, source: M
     """
     if state.position is None:
         return ""
-    if context.wanted.resync > state.resynced:
+    if _wants_anew(context, state):
         return "scheduler resume --resync"
     try:
         require(ledger.processed, ledger.stream_from, state.position.server_uuid, source.history(), at)
@@ -234,6 +238,23 @@ def _why_anew(context: JobContext, state: StoredState, ledger: Ledger, source: M
     return ""
 
 
+def _wants_anew(context: JobContext, state: StoredState) -> bool:
+    return context.wanted.resync > state.resynced
+
+
+def _salt(context: JobContext, state: StoredState) -> list[Record]:
+    """What must be noted of the salt of the job's hashes: where nobody has, that of this process. A new one may come with the wish
+    to copy every table again.
+
+    Raises:
+        SaltDiffers: the job has another one.
+    """
+    own, worker = context.salt, context.settings.worker_name or socket.gethostname()
+    if not _wants_anew(context, state):
+        require_salt(state.salt, own, f"Binlog worker {worker}", context.wanted.name)
+    return [encode_record(SaltRecord(own))] if own and not state.salt else []
+
+
 def _anew(
     context: JobContext,
     source: MysqlSource,
@@ -242,7 +263,7 @@ def _anew(
     sink: UpsertSink,
     state: StoredState,
 ) -> StoredState:
-    """Has every table copied again, into the topics that it has; R first, the schemas after."""
+    """Has every table copied again, into the topics that it has, with the salt that this process has; R first, the schemas after."""
     source.by_place = not source.has_gtids()
     executed = source.executed()
     tables = read_tables(session, list(state.tables))
@@ -254,7 +275,7 @@ def _anew(
     anew, records = begin_anew(
         state, executed, server_uuid, {record.table.id: record for record in found}, context.wanted.resync
     )
-    sink.commit(records)
+    sink.commit([*records, encode_record(SaltRecord(context.salt))] if context.salt else records)
     return anew
 
 

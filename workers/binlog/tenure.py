@@ -67,11 +67,12 @@ _HINT_SECONDS = 120
 
 class RedisMail:
     """Questions through a thread that waits for them, so that they wake the leader; tolerates a Redis that is away.
-    What an attempt must know of `topics` is added to its answer.
+    What an attempt must know of `topics` and of the `salt` is added to its answer.
     """
 
-    def __init__(self, url: str, job: str, wake: threading.Event, topics: Mapping[str, Placing]) -> None:
+    def __init__(self, url: str, job: str, wake: threading.Event, topics: Mapping[str, Placing], salt: str) -> None:
         self._topics = topics
+        self._salt = salt
         self._mail = LeaderMail(redis_client.connect(url), job)
         self._waiting = LeaderMail(redis_client.connect(url, timeout_seconds=10), job)
         self._wake = wake
@@ -90,7 +91,7 @@ class RedisMail:
         """See `Mail`; an answer that Redis does not take is lost, and its asker gives up."""
         if isinstance(answer, ReadChunks):
             granted = tuple(replace(one, placing=self._topics.get(one.topic)) for one in answer.granted)
-            answer = replace(answer, granted=granted)
+            answer = replace(answer, granted=granted, salt=self._salt)
         try:
             self._mail.answer(answer)
         except Unavailable as error:
@@ -198,7 +199,7 @@ class Tenure:
         )
         if ledger.epoch > 1:
             metrics.TAKEOVERS.labels(name).inc()
-        mail = RedisMail(self._url, name, self._wake, opened.topics)
+        mail = RedisMail(self._url, name, self._wake, opened.topics, self._context.salt)
         hints = CeleryHints(make_app(self._context.settings), name, self._context.wanted.id, opened.ledger)
         options = connections.format_options(self._context.spec)
         keys = partial(key_reader, options=options)

@@ -14,6 +14,9 @@ from shared.model.position import GtidSet
 from shared.model.schema import TableId
 from shared.model.throttle import Pace
 
+#: Keys are read again from the source itself, never from a replica.
+SOURCE = "MySQL"
+
 
 class KeyedRows(Protocol):
     """A table's rows by their keys, on one connection."""
@@ -44,6 +47,7 @@ class RangeReader:
 
     def __init__(self, rows: RangedRows) -> None:
         self._rows = rows
+        self.place = SOURCE
         self.received = 0
 
     def executed(self, low: GtidSet, tables: Collection[TableId]) -> bool:  # noqa: ARG002 - the rows are of one table
@@ -76,6 +80,7 @@ class KeysReader:
         self._rows = rows
         self._keys = dict.fromkeys(keys)
         self._gone_is_empty = gone_is_empty
+        self.place = SOURCE
         self.received = 0
 
     def executed(self, low: GtidSet, tables: Collection[TableId]) -> bool:  # noqa: ARG002 - the rows are of one table

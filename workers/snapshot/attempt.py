@@ -6,7 +6,7 @@ Any error, fence or unknown commit outcome ends the attempt; its id is never use
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from shared.machines.ledger import DoneMark, Record, encode_record
@@ -14,6 +14,7 @@ from shared.model.change import Change
 from shared.model.chunk import ChunkId
 from shared.model.label import Origin
 from shared.model.orders import Answer, AskChunks, AskReread, Granted, ReadChunks, Refused
+from shared.model.places import is_place
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
 from shared.model.throttle import Pace
@@ -40,15 +41,21 @@ class Desk(Protocol):
     def answer(self, attempt: str) -> Answer | None:
         """The leader's answer, None when none has come yet."""
 
-    def beat(self, attempt: str, rows: int, size: int) -> None:
-        """Tells the leader that the attempt is alive and has read so much; cheap enough for every batch."""
+    def beat(self, attempt: str, rows: int, size: int, waits: str = "") -> None:
+        """Tells the leader that the attempt is alive and has read so much, or what it waits for; cheap enough for every batch."""
 
     def tell(self) -> None:
         """Sends what `beat` noted last at once: the attempt will not beat again."""
 
 
 class Reader(Protocol):
-    """The one connection that waits and then reads. `received` counts the bytes of rows that it has read."""
+    """The one connection that waits and then reads. `received` counts the bytes of rows that it has read, `place` is the server, for
+    people.
+    """
+
+    @property
+    def place(self) -> str:
+        """Which server it is."""
 
     @property
     def received(self) -> int:
@@ -84,10 +91,21 @@ class Outcome(NamedTuple):
 
 
 def attempt_reading(
-    question: AskChunks | AskReread, sink: AttemptSink, desk: Desk, reader: Reader
+    question: AskChunks | AskReread,
+    sink: AttemptSink,
+    desk: Desk,
+    reader: Reader,
+    require_salt: Callable[[str], None] = lambda _: None,
 ) -> Generator[None, None, Outcome]:
     """Asks, waits for P, reads what was granted, writes, commits. Each chunk is a consistent read of its own; one
     transaction has the rows and done-marks of all. The question's attempt is the sink's id.
+
+    Args:
+        question: what it asks for.
+        sink: where rows go.
+        desk: the way to the leader.
+        reader: reads rows.
+        require_salt: raises where the job's salt, of which it gets the fingerprint, is not that of the reader.
 
     Raises:
         HeadraceError: the attempt is over; the caller reports it and retires the id.
@@ -98,10 +116,15 @@ def attempt_reading(
         yield
     if not isinstance(answer, ReadChunks):
         return Outcome(reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
+    require_salt(answer.salt)
     tables = list(dict.fromkeys(granted.table.id for granted in answer.granted))
+    waits = ""
     while not reader.executed(answer.low, tables):
-        desk.beat(attempt, 0, 0)
+        waits = waits or _awaited(reader.place, answer.low, tables)
+        desk.beat(attempt, 0, 0, waits)
         yield
+    if waits:
+        desk.beat(attempt, 0, 0)  # no more, although the first rows may take their time
     marks: list[DoneMark] = []
     total = 0
     for granted in answer.granted:
@@ -119,3 +142,10 @@ def attempt_reading(
     desk.tell()
     sink.commit([encode_record(mark) for mark in marks])
     return Outcome(tuple(mark.chunk for mark in marks), total)
+
+
+def _awaited(place: str, low: GtidSet, tables: Sequence[TableId]) -> str:
+    """What a reader waits for until it may read."""
+    if is_place(low):
+        return f"{place} to end the transactions that have changed {' or '.join(map(str, tables))}"
+    return f"{place} to execute what the job has processed"

@@ -36,7 +36,7 @@ class RedisDesk:
         self._attempt = attempt
         self._looks = 0
         self._question: Question | None = None
-        self._read = (0, 0)
+        self._read = (0, 0, "")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=logs.inherited(self._beat_on), name="heartbeat", daemon=True)
 
@@ -61,9 +61,9 @@ class RedisDesk:
         self.answered = clock.monotonic_seconds()
         return answer
 
-    def beat(self, attempt: str, rows: int, size: int) -> None:  # noqa: ARG002 - the desk belongs to one attempt
-        """Notes how far the attempt is; the thread tells the leader every second."""
-        self._read = rows, size
+    def beat(self, attempt: str, rows: int, size: int, waits: str = "") -> None:  # noqa: ARG002 - the desk belongs to one attempt
+        """Notes how far the attempt is, and what it waits for; the thread tells the leader every second."""
+        self._read = rows, size, waits
         self._report(rows)
         if not self._thread.is_alive() and not self._ended.is_set():
             self._thread.start()

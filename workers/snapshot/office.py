@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from shared import clock
@@ -19,7 +20,7 @@ from shared.adapters.kafka.reach import count_brokers
 from shared.adapters.kafka.registry import Registry
 from shared.adapters.kafka.sink import UpsertSink
 from shared.adapters.mysql import progress
-from shared.adapters.mysql.session import Session
+from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.adapters.redis import client as redis_client
 from shared.adapters.redis.mail import WorkerMail
 from shared.codec import Codec
@@ -27,6 +28,7 @@ from shared.errors import HeadraceError, NeedsOperator, Transient
 from shared.job.spec import JobSpec
 from shared.model.chunk import ChunkId, KeyRange, named
 from shared.model.job import Wanted, state_topic
+from shared.model.mask import require_salt
 from shared.model.orders import AskChunks, AskReread, AskSplit, Refused, SplitTable
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
@@ -135,11 +137,12 @@ class Office:
     def _split(self, spec: JobSpec, job: str, desk: RedisDesk, order: SplitTable, report: Callable[[int], None]) -> int:
         found = 0
         cost = metrics.mysql_cost(job, metrics.SPLIT)
-        with Session(connections.snapshot_target(spec), f"split {order.table.id}", cost) as session:
+        target, place = _target(spec)
+        with Session(target, f"split {order.table.id}", cost) as session:
             if spec.source.snapshot_hosts:
                 with Session(connections.mysql_target(spec), f"split {order.table.id}", cost) as source:
                     executed = progress.executed(source, by_place=False)
-                self._wait_for_replica(session, executed, order, desk)
+                self._wait_for_replica(session, executed, order, desk, place)
             for bounds in split_table(session, order):
                 self._heart.beat()
                 desk.ask(bounds)
@@ -147,20 +150,23 @@ class Office:
                 report(found)
         return found
 
-    def _wait_for_replica(self, replica: Session, executed: GtidSet, order: SplitTable, desk: RedisDesk) -> None:
+    def _wait_for_replica(
+        self, replica: Session, executed: GtidSet, order: SplitTable, desk: RedisDesk, place: str
+    ) -> None:
         """A replica that lags may not even have the table. Readers wait for P there, of which a splitter knows nothing."""
         gate = progress.Gate()
         while not gate.shows(replica, executed, [order.table.id]):
             self._heart.beat()
-            desk.beat(order.attempt, 0, 0)
+            desk.beat(order.attempt, 0, 0, f"{place} to execute what its source has")
+        desk.beat(order.attempt, 0, 0)
 
     def _attempt(
         self, spec: JobSpec, job: str, job_id: str, chunks: tuple[ChunkId, ...], sink: UpsertSink, desk: RedisDesk
     ) -> Outcome:
-        target = connections.snapshot_target(spec)
+        target, place = _target(spec)
         cost = metrics.mysql_cost(job, metrics.SNAPSHOT)
         options, purpose = connections.format_options(spec), f"chunk {named(chunks)}"
-        reader = ChunkReader(target, self.codec, options, purpose, cost, spec.source.condition)
+        reader = ChunkReader(target, self.codec, options, purpose, cost, spec.source.condition, place)
         try:
             question = AskChunks(chunks, sink.transactional_id, self.worker)
             outcome = self._run(question, sink, desk, reader, (spec, job, job_id))
@@ -184,9 +190,11 @@ class Office:
         reader: Reader,
         spare: tuple[JobSpec, str, str],
     ) -> Outcome:
-        placed, watch = PlacedReader(reader), self._watches[spare[2]]
+        spec, job, job_id = spare
+        placed, watch = PlacedReader(reader), self._watches[job_id]
         sink.guard = lambda _: watch.require(placed.topics)
-        steps = attempt_reading(question, sink, desk, placed)
+        salt, who = spec.source.masks.fingerprint(job_id), f"Snapshot worker {self.worker}"
+        steps = attempt_reading(question, sink, desk, placed, partial(require_salt, own=salt, who=who, job=job))
         while True:
             self._heart.beat()
             try:
@@ -259,6 +267,12 @@ class Office:
         )
         sink.open()
         return sink
+
+
+def _target(spec: JobSpec) -> tuple[MysqlTarget, str]:
+    """A server to copy from, and what people call it."""
+    target = connections.snapshot_target(spec)
+    return target, f"{'replica' if spec.source.snapshot_hosts else 'MySQL at'} {target}"
 
 
 def _fresh() -> str:

@@ -29,7 +29,8 @@ _WAIT_SECONDS = 1
 
 class ChunkReader:
     """Implements `workers.snapshot.attempt.Reader`. Connects when it is first used, so a refused attempt costs MySQL
-    nothing. `tallies` is what was read so far, by table; `condition` tells which rows of a table are copied.
+    nothing. `tallies` is what was read so far, by table; `condition` tells which rows of a table are copied; `place` is the server,
+    for people.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class ChunkReader:
         purpose: str,
         cost: Cost,
         condition: Callable[[TableId], str | None],
+        place: str,
     ) -> None:
         self.tallies: dict[TableId, Tally] = {}
+        self.place = place
         self._cost = cost
         self._target = target
         self._codec = codec
@@ -109,6 +112,11 @@ class PlacedReader:
 
     reader: Reader
     topics: dict[str, Placing] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """See `Reader`."""
+        return self.reader.place
 
     @property
     def received(self) -> int:

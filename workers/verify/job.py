@@ -29,7 +29,7 @@ _STILL_SECONDS_MAX = 600.0
 #: A topic that is being put right is waited for so long. The task that does it may wait for our own place in a worker.
 _UNSETTLED_SECONDS_MAX = 60.0
 
-_POSITION = orjson.dumps(["position"])
+_POSITION, _SALT = orjson.dumps(["position"]), orjson.dumps(["salt"])
 
 
 class FollowedJob:
@@ -83,6 +83,11 @@ class FollowedJob:
     def by_place(self) -> bool:
         """True when the job counts by places in the binlog, on a server without GTIDs."""
         return is_place(self._processed())
+
+    @property
+    def salt(self) -> str:
+        """The fingerprint of the salt of the job's hashes; empty where nobody has noted it."""
+        return self._state.salt
 
     def shown(self) -> GtidSet:
         """See `Job`: what is committed, and what is about to be."""
@@ -178,5 +183,5 @@ class FollowedJob:
     def _take(self, records: list[tuple[bytes, bytes | None]]) -> None:
         """Only what is of the table: a job may have thousands."""
         for key, value in records:
-            if key in (_POSITION, self._ours[0]) or key.startswith(self._ours[1]):
+            if key in (_POSITION, _SALT, self._ours[0]) or key.startswith(self._ours[1]):
                 self._state.fold(key, value)

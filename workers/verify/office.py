@@ -31,6 +31,7 @@ from shared.model.change import ChunkKey
 from shared.model.chunk import KeyRange
 from shared.model.job import Wanted, state_topic
 from shared.model.label import Label
+from shared.model.mask import require_salt
 from shared.model.orders import AskSweep, Refused, SweepTable, Swept
 from shared.model.schema import Table, TableId
 from shared.model.throttle import Limits, Pressure
@@ -167,16 +168,16 @@ class VerifyOffice:
         return Compared(Counts(written=written), seconds=clock.monotonic_seconds() - began)
 
     def _sweep(self, job: str, job_id: str, order: SweepTable, desk: RedisDesk) -> int:
-        def tell(rows: int, _waits: str = "") -> None:
+        def tell(rows: int, waits: str = "") -> None:
             self._heart.beat()
-            desk.beat(order.attempt, rows, 0)
+            desk.beat(order.attempt, rows, 0, waits)
 
-        def rest(seconds: float, _why: str) -> None:
+        def rest(seconds: float, why: str) -> None:
             end = clock.monotonic_seconds() + seconds
-            tell(mender.written)
+            tell(mender.written, why)
             while (left := end - clock.monotonic_seconds()) > 0:
                 time.sleep(min(left, 1.0))
-                tell(mender.written)
+                tell(mender.written, why)
 
         tell(0)
         with ExitStack() as stack:
@@ -264,6 +265,7 @@ class VerifyOffice:
         count_brokers(sink)  # a login that is refused is told here, not after minutes
         log = stack.enter_context(TopicLog(sink, state_topic(self.settings.registry_topic, part.job_id)))
         job = FollowedJob(wanted, part.table, log, self.attempts.registry, partial(self._led, part.job))
+        require_salt(job.salt, spec.source.masks.fingerprint(part.job_id), f"Snapshot worker {self.worker}", part.job)
         record = job.record
         rows = self._rows(stack, spec, wanted, record.table, part.range, part.sharing, record.chunk_rows)
         rows.by_place = job.by_place

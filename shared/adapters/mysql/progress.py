@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
 from shared.adapters.mysql import mariadb
-from shared.adapters.mysql.ranges import full_name
+from shared.adapters.mysql.ranges import full_name, quoted
 from shared.adapters.mysql.session import Session
-from shared.errors import NeedsOperator, TableGone, Unavailable
+from shared.errors import NeedsOperator, PreflightFailed, TableGone, Unavailable
 from shared.model.places import FILE_BEGIN, all_before, is_place
 from shared.model.position import PLACE_MARK, Coordinates, GtidSet
 from shared.model.schema import TableId
@@ -151,7 +151,7 @@ class Gate:
         passed = self._quiet[1]
         with _patient(session, _WAIT_SECONDS):
             for table in [table for table in tables if table not in passed]:
-                if not _waited(session, f"LOCK TABLES {full_name(table)} READ"):
+                if not _locked(session, table):
                     break
                 session.query("UNLOCK TABLES")
                 passed.append(table)
@@ -212,6 +212,22 @@ def _patient(session: Session, seconds: int) -> Iterator[None]:
     session.query(f"SET SESSION lock_wait_timeout = {seconds}")
     yield
     session.query("SET SESSION lock_wait_timeout = DEFAULT")
+
+
+def _locked(session: Session, table: TableId) -> bool:
+    """True when the table was locked, or is not there.
+
+    Raises:
+        PreflightFailed: the user may not lock it; the hint has the statement that lets him.
+    """
+    try:
+        return _waited(session, f"LOCK TABLES {full_name(table)} READ")
+    except PreflightFailed as error:
+        name, _, host = session.scalar("SELECT CURRENT_USER()").rpartition("@")
+        database = re.sub(r"([\\%_])", r"\\\1", table.database)  # else a `_` would stand for any letter
+        grant = f"GRANT SELECT, LOCK TABLES ON {quoted(database)}.* TO '{name}'@'{host}';"
+        hint = f"On a server without GTIDs readers need SELECT and LOCK TABLES. Run: {grant} Then scheduler resume."
+        raise PreflightFailed(f"{table} cannot be locked for a moment. {error.message}", hint) from None
 
 
 def _waited(session: Session, sql: str) -> bool:

@@ -30,6 +30,11 @@ def status(job: str) -> str:
     return f"{_PREFIX}status:{job}"
 
 
+def failure(job: str) -> str:
+    """String: why the last tenure of a job ended that is tried again, as JSON; expires soon."""
+    return f"{_PREFIX}failure:{job}"
+
+
 def verify_run(run: str) -> str:
     """String: whether anybody still wants the results of a comparison; expires soon after the last one who does."""
     return f"{_PREFIX}verify:{run}"

@@ -6,6 +6,7 @@
     ["chunk", database, table, n]     bounds, and of a claimed chunk its attempt and where its hold began
     ["topic", name]                   what the topic is known by, and its partitions, as of when the job began
     ["resync"]                        for which wish all tables were begun anew
+    ["salt"]                          by what the salt of hashed columns is known again
     ["done", database, table, n, id]  written by the attempt itself in the transaction of its rows
 
 A table whose chunks are all released has no chunk records any more: tombstones follow them.
@@ -123,9 +124,18 @@ class ResyncRecord:
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class SaltRecord:
+    """The fingerprint of the salt that all hashes of the job are made with (`shared.model.mask.fingerprint`)."""
+
+    fingerprint: str
+
+
 #: Key and value of a state message; value None is a tombstone.
 Record: TypeAlias = tuple[bytes, bytes | None]
-_StateRecord: TypeAlias = PositionRecord | TableRecord | ChunkRecord | DoneMark | TopicRecord | ResyncRecord
+_StateRecord: TypeAlias = (
+    PositionRecord | TableRecord | ChunkRecord | DoneMark | TopicRecord | ResyncRecord | SaltRecord
+)
 
 
 @dataclass(slots=True)
@@ -138,6 +148,7 @@ class StoredState:
     done: dict[tuple[ChunkId, str], DoneMark] = field(default_factory=dict)
     topics: dict[str, Placing] = field(default_factory=dict)
     resynced: int = 0
+    salt: str = ""
 
     def fold(self, key: bytes, value: bytes | None) -> None:
         """Takes one committed record.
@@ -160,6 +171,8 @@ class StoredState:
                 self.topics[record.topic] = record.placing
             case ResyncRecord():
                 self.resynced = record.revision
+            case SaltRecord():
+                self.salt = record.fingerprint
             case None:
                 self._forget(orjson.loads(key))
 
@@ -198,6 +211,8 @@ def encode_record(record: _StateRecord) -> tuple[bytes, bytes]:
             return chunk_key_bytes(record.chunk), orjson.dumps(_chunk_body(record))
         case ResyncRecord(revision):
             return orjson.dumps(["resync"]), orjson.dumps({"revision": revision})
+        case SaltRecord(fingerprint):
+            return orjson.dumps(["salt"]), orjson.dumps({"fingerprint": fingerprint})
         case TopicRecord(topic, placing):
             return orjson.dumps(["topic", topic]), orjson.dumps(placing._asdict())
         case DoneMark(chunk, attempt, rows):
@@ -273,6 +288,8 @@ def _decode(key: list[Any], body: dict[str, Any]) -> _StateRecord:
             return TopicRecord(topic, Placing(body["id"], body["partitions"]))
         case ["resync"]:
             return ResyncRecord(body["revision"])
+        case ["salt"]:
+            return SaltRecord(body["fingerprint"])
         case ["done", str(database), str(table), int(number), str(attempt)]:
             return DoneMark(ChunkId(TableId(database, table), number), attempt, body["rows"])
     raise ValueError(f"not a state record: key {key!r}")

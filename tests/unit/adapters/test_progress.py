@@ -8,7 +8,7 @@ import pytest
 
 from shared.adapters.mysql import progress
 from shared.adapters.mysql.stream import _where
-from shared.errors import NeedsOperator, TableGone, Unavailable
+from shared.errors import NeedsOperator, PreflightFailed, TableGone, Unavailable
 from shared.model.domains import parse
 from shared.model.places import all_before
 from shared.model.position import Coordinates, GtidSet
@@ -84,6 +84,17 @@ def test_by_place_each_table_is_locked_for_a_moment_and_once(server: Server) -> 
     server.said = []
     assert gate.shows(server, later, [T])  # type: ignore[arg-type]
     assert LOCK_T in server.said, "another position needs another wait"
+
+
+def test_a_lock_that_is_refused_names_the_privilege(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: str) -> bool:
+        raise PreflightFailed("Access denied.", "Check the user's GRANTs.")
+
+    monkeypatch.setattr(server, "gets_locks", refused)
+    monkeypatch.setattr(server, "scalar", lambda sql: "head@%" if "CURRENT_USER" in sql else UUID)
+    with pytest.raises(PreflightFailed, match=r"d_1\.t cannot be locked for a moment\. Access denied\.") as caught:
+        progress.Gate().shows(server, PLACE, [TableId("d_1", "t")])  # type: ignore[arg-type]
+    assert r"GRANT SELECT, LOCK TABLES ON `d\_1`.* TO 'head'@'%';" in caught.value.hint
 
 
 def test_a_table_that_is_not_there_is_waited_for_by_nobody(server: Server) -> None:

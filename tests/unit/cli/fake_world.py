@@ -127,6 +127,7 @@ class FakeWorld(Access):
         self.registry_exists = True
         self.registry_error: HeadraceError | None = None
         self.lives: dict[str, dict[str, Any]] = {}
+        self.failures: dict[str, dict[str, Any]] = {}
         self.redis_error: Unavailable | None = None
         self.states: dict[str, StoredState | HeadraceError | None] = {}
         self.findings = [passed("mysql", "MySQL answers.")]
@@ -160,6 +161,9 @@ class FakeWorld(Access):
             raise self.redis_error
         live = self.lives.get(wanted.name)
         return (live["leader"], live) if live else ("", None)
+
+    def failure(self, wanted):
+        return self.failures.get(wanted.name)
 
     def preflight(self, spec, owned):
         self.owned = owned

@@ -14,7 +14,7 @@ FIELDS = {
     "job", "desire", "state", "error", "leader", "epoch", "position", "coordinates", "lag_seconds", "lag_bytes", "rows",
     "rows_estimate", "chunks_done", "chunks_total", "snapshot_done", "changes", "held_events", "updated_at", "mysql",
     "codec", "tables", "figures", "id", "revision", "submitted_at", "file", "notes",
-    "throttle", "snapshot_seconds_left", "binlog",
+    "throttle", "readers_wait", "snapshot_seconds_left", "binlog",
 }  # fmt: skip
 TABLE_FIELDS = {
     "table", "topic", "state", "rows", "rows_estimate", "chunks_done", "chunks_total", "split_done",
@@ -91,6 +91,21 @@ def test_redis_down_does_not_break_status(world: FakeWorld) -> None:
     assert (second["state"], second["leader"]) == ("submitted", "")
     assert "Redis at r:1 failed asking." in orders["notes"][0]
     assert "unknown" in world.run("status").stdout
+
+
+def test_a_job_that_is_tried_again_and_again_says_why(world: FakeWorld) -> None:
+    told = {"name": "Unavailable", "message": "MySQL at m:1 is two servers.", "hint": "Give it one.", "at": 5.0}
+    world.failures["orders"] = told
+    note = "It is tried again after Unavailable: MySQL at m:1 is two servers. Hint: Give it one."
+    assert status(world)["notes"] == [note]
+    assert "It is tried again after Unavailable" in world.run("status").stdout
+    world.lives["orders"] = published(job(), updated_at=4.0)
+    assert status(world)["notes"] == [note], "the figures are those of the tenure that failed"
+    world.lives["orders"] = published(job(), updated_at=6.0)
+    assert status(world)["notes"] == []
+    del world.lives["orders"]
+    world.records.put(failure(job()))
+    assert status(world)["notes"] == [], "the job has ended with another error"
 
 
 def test_a_state_topic_that_cannot_be_read_here_is_a_note(world: FakeWorld) -> None:

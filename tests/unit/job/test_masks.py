@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 
 from shared.codec import FormatOptions
-from shared.errors import InvalidJob, MissingSecret
+from shared.errors import InvalidJob, MissingSecret, SaltDiffers
 from shared.job.placeholders import Resolver
 from shared.job.records import RowsSpec
 from shared.job.spec import JobSpec, parse
-from shared.model.mask import Constant, Hash
+from shared.model.mask import Constant, Hash, require_salt
 from shared.model.schema import TableId
 from shared.runtime.connections import format_options
 from tests.unit.job.test_spec import job, refused, resolve
@@ -82,6 +84,20 @@ def test_the_salt_must_be_a_placeholder_and_is_shown_nowhere() -> None:
     assert hash(options) == hash(format_options(resolve(job(ALL), salt=SALT))), "the codec remembers writers by options"
     with pytest.raises(MissingSecret):
         resolve(job(ALL))
+
+
+def test_a_salt_is_known_again_and_not_told() -> None:
+    found = resolve(job(ALL), salt=SALT).source.masks.fingerprint("4711")
+    assert found == hmac.new(SALT.encode(), b"the salt of headrace job 4711", "sha256").hexdigest()[:16]
+    other = resolve(job(ALL), salt=SALT + "2").source.masks
+    assert len({found, other.fingerprint("4711"), other.fingerprint("4712")}) == 3
+    assert resolve(job(ALL.partition("columns.mask.hash")[0])).source.masks.fingerprint("4711") == ""
+    for known in ("", found):
+        require_salt(known, found, "A worker", "shop")
+    with pytest.raises(SaltDiffers, match=r"A worker has another .* than job shop") as caught:
+        require_salt(found, other.fingerprint("4711"), "A worker", "shop")
+    assert "scheduler resume shop --resync" in caught.value.hint
+    assert SALT not in str(caught.value)
 
 
 def test_messages_are_described_without_the_salt() -> None:

@@ -15,6 +15,7 @@ from shared.machines.ledger import (
     ChunkRecord,
     DoneMark,
     PositionRecord,
+    SaltRecord,
     StoredState,
     TableRecord,
     decode_record,
@@ -34,6 +35,7 @@ RECORDS = [
     ChunkRecord(CHUNK, KeyRange((1, "ä", b"\0", Decimal("1.20")), None)),
     ChunkRecord(CHUNK, KeyRange(None, (9,)), "attempt", GtidSet.parse(f"{UUID}:1-5")),
     DoneMark(CHUNK, "attempt", 5),
+    SaltRecord("91d4ce2a07b3f568"),
 ]
 
 unhurried = settings(deadline=None, max_examples=80)

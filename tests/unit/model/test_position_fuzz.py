@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.adapters.mysql.dump import encode_gtid_set
+from shared.model.domains import is_domains
 from shared.model.position import Coordinates, GtidSet
 
 UUID = "aaaaaaaa-0000-0000-0000-000000000001"
@@ -68,6 +69,8 @@ def test_any_text_is_a_set_or_a_value_error(text: str) -> None:
     assert_canonical(found)
     assert GtidSet.parse(str(found)) == found
     assert str(found).isascii(), "MySQL takes no other digits"
+    if is_domains(found):
+        return  # of a MariaDB, which is asked in other words
     assert len(encode_gtid_set(found)) <= 8 + len(found.runs) * (16 + 33 + 8) + 16 * sum(map(len, found.runs.values()))
 
 

@@ -73,7 +73,7 @@ QUESTIONS = [
     AskReread(LIVE.id, KeyRange(None, (2,)), "r3", "w"),
     AskSweep(LIVE.id, "x1", "w"),
     Swept(LIVE.id, "x1", 1),
-    Beat("a1", 5, 50),
+    Beat("a1", 5, 50, "a replica"),
     Beat("a0", 2**62, 2**62),
     GaveUp("a1", "E", "m", "h", fatal=False),
     Bounds(OTHER.id, "s1", None, (NUMBER, (2,)), finished=False),

@@ -55,6 +55,7 @@ from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import Column, Table, TableId
 from shared.model.throttle import Limits, Pace, Pressure
 from tests.unit.machines.counting import calls
+from workers.binlog.chores import Chores
 from workers.binlog.leader import Leader
 from workers.binlog.ports import Policy, Ports, WorkerFailed
 
@@ -500,6 +501,19 @@ def test_a_table_that_lost_its_rows_is_swept(sql: str) -> None:
     made.step(200.0)
     assert len(world.hints) == 2
     assert made.ledger.next_to_sweep() is None
+
+
+def test_a_splitter_that_gives_signs_is_not_taken_for_dead_and_tells_what_it_waits_for() -> None:
+    position = PositionRecord(GtidSet.parse(f"{UUID}:1-5"), 1, "server")
+    unsplit = StoredState(position, {NUMBERS.id: TableRecord(NUMBERS, "topic.numbers", 5000, 100)})
+    chores = Chores(Ledger(unsplit, 2, "server", 4, MemoryHold), lambda _: None, silence=30.0)
+    chores.take(AskSplit(NUMBERS.id, "s", "w"), 0.0, "")
+    chores.heard(Beat("s", 0, 0, "a replica"), 25.0)
+    assert chores.to_split(50.0) is None, "a second one would wait as well, and take another worker"
+    assert chores.waits(50.0) == ["a replica"]
+    assert (chores.to_split(56.0), chores.waits(56.0)) == (NUMBERS.id, []), "it is dead"
+    chores.heard(Beat("s", 0), 57.0)
+    assert (chores.to_split(57.0), chores.waits(57.0)) == (None, [])
 
 
 def test_a_sweeper_that_gives_up_makes_room_for_another_and_does_not_stop_the_job() -> None:
