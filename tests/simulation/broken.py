@@ -45,6 +45,8 @@ SWAPPING = Kind(Faults(alter=0, swap=0.03, crash=0.015, doze=0.3), 400)
 EMPTYING = Kind(Faults(alter=0, truncate=0.15))
 EMPTYING_SOON = Kind(Faults(alter=0, truncate=0.05), 200)
 ALTERING = Kind(Faults(alter=0.1), 250)
+#: The same, while ranges and keys are read again all the time.
+REREADING = Kind(Faults(alter=0.1, reread=0.15), 250)
 #: From the first moment on, before the job has begun.
 ALTERING_SOON = Kind(Faults(alter=0.3), 100)
 
@@ -56,6 +58,7 @@ BUSY = {
     "emptying soon": EMPTYING_SOON,
     "altering": ALTERING,
     "altering soon": ALTERING_SOON,
+    "rereading": REREADING,
 }
 
 #: By rule of DESIGN section 3: what is switched off, and where it shows.
@@ -75,6 +78,7 @@ MUTANTS: dict[str, tuple[Rules, Kind]] = {
     "10: tombstones by an earlier read": (Rules(absence_read_early=True), PEACEFUL),
     "10: no sweep of an emptied table": (Rules(ledger=NeverSweeps), PEACEFUL),
     "10: a sweep counts for later statements": (Rules(ledger=SweepsForLaterToo), EMPTYING),
+    "10: rows are read again with the columns of before": (Rules(reads_again_as_before=True), REREADING),
     "10: a sweep compares before MySQL is at P": (Rules(sweep_compares_early=True), EMPTYING_SOON),
     "11: by place, a wait for the place alone": (Rules(waits_for_the_place=True), CRASHING),
     "12: transactions in halves": (Rules(leader_sink=CommitsInHalves), PEACEFUL),

@@ -38,6 +38,7 @@ class Rules:
     one_id_per_chunk: bool = False
     absence_read_early: bool = False
     sweep_compares_early: bool = False
+    reads_again_as_before: bool = False
     looks_early: bool = False
     hints_once: bool = False
     waits_for_the_place: bool = False

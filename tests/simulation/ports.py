@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scheduler.dispatch import Hint
 from shared.adapters.memory.kafka import MemoryLog, MemorySink
 from shared.adapters.memory.mysql import MemoryStream, cells, key_bytes, value_bytes
-from shared.errors import SchemaChanged, Unavailable
+from shared.errors import NotFollowing, SchemaChanged, Unavailable
 from shared.machines.ledger import HeldRange, Record
 from shared.model.binlog import Event, TransactionBegin
 from shared.model.change import Change, ChunkKey
@@ -184,7 +184,9 @@ class Hints:
 
 @dataclass
 class Reader:
-    """`again` are keys of a range that is read again; with `only`, nothing else of it is read."""
+    """`again` are keys of a range that is read again; with `only`, nothing else of it is read. `known` is the table as whoever reads
+    again knows it; None to read it as the leader does.
+    """
 
     world: World
     again: frozenset[int] = frozenset()
@@ -192,6 +194,7 @@ class Reader:
     received: int = 0
     gone: list[int] | None = None
     place: str = "MySQL"
+    known: Table | None = None
 
     def executed(self, low: GtidSet, tables: Collection[TableId]) -> bool:
         faults, mysql = self.world.faults, self.world.mysql
@@ -202,13 +205,16 @@ class Reader:
     def read(self, granted: Granted) -> Iterator[list[Change]]:
         found = dict(self.world.mysql.select(granted.table.id, granted.range))
         layout = self.world.mysql.layout(granted.table.id)
-        if not {column.name for column in granted.table.columns} <= set(layout):
+        table = self.known or granted.table
+        if table != granted.table and not self.world.faults.rules.reads_again_as_before:
+            raise NotFollowing(f"{table.id} has got other columns since.")
+        if not {column.name for column in table.columns} <= set(layout):
             raise SchemaChanged(f"{granted.table.id} has other columns.", "")
         gone = self.gone if self.gone is not None else self.absent(granted.table.id, granted.range)
         for row, version in found.items():
             if row in self.again or not self.only:
                 self.received += 1
-                yield [(key_bytes(row), value_bytes(granted.table, cells(layout, row, version)))]
+                yield [(key_bytes(row), value_bytes(table, cells(layout, row, version)))]
         if gone:
             yield [(key_bytes(row), None) for row in gone]
 

@@ -18,7 +18,7 @@ from scheduler.dispatch import Hint, Sweep
 from shared.adapters.memory.kafka import Cluster, MemorySink
 from shared.adapters.memory.mysql import Layout, MemoryMysql, MemoryStream, cells, key_bytes, table_of, value_bytes
 from shared.codec import FormatOptions, key_reader
-from shared.errors import SchemaChanged, Transient
+from shared.errors import NotFollowing, SchemaChanged, Transient
 from shared.machines.ledger import MemoryHold, StoredState, TableRecord
 from shared.model.chunk import ChunkId, KeyRange
 from shared.model.orders import AskChunks, AskReread, AskSplit, AskSweep, Bounds, GaveUp, SplitTable, SweepTable, Swept
@@ -370,7 +370,11 @@ class World:
         only = self.chance(0.5)
         keys = range(rows(table))
         again = frozenset(self.random.sample(keys, self.random.randint(1, len(keys))) if only else keys)
-        yield from self.attempt_again(name, table, bounds, Reader(self, again, only))
+        leader = next(reversed(self.leaders.values()), None)
+        known = (
+            table if leader is None or table.id not in leader.ledger.tables else leader.ledger.tables[table.id].table
+        )
+        yield from self.attempt_again(name, table, bounds, Reader(self, again, only, known=known))
 
     def attempt_again(self, name: str, table: Table, bounds: KeyRange, reader: Reader) -> Generator[None, None, bool]:
         """True when the attempt was granted and ended well."""
@@ -432,7 +436,9 @@ class World:
             yield
         differ = {key for fold in folds for key, value in fold ^ found.items() if value is not None}
         keys = frozenset(key_reader(answer.table, FormatOptions())(key)[0] for key in differ)
-        if keys and not (yield from self.reread_until_done(name, answer.table, Reader(self, keys, only=True))):
+        if keys and not (
+            yield from self.reread_until_done(name, answer.table, Reader(self, keys, only=True, known=answer.table))
+        ):
             return
         self.sweeps += 1
         post.ask(Swept(table, name, answer.emptied))
@@ -459,8 +465,9 @@ def reported(
     """The attempt; as the process that runs it, tells its leader when a table is not as it should be."""
     try:
         return (yield from attempt)
-    except SchemaChanged as error:
-        post.ask(GaveUp(question.attempt, type(error).__name__, error.message, error.hint, fatal=True))
+    except (SchemaChanged, NotFollowing) as error:
+        fatal = isinstance(error, SchemaChanged)
+        post.ask(GaveUp(question.attempt, type(error).__name__, error.message, error.hint, fatal=fatal))
         return Outcome(reason=error.message)
 
 

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from shared.errors import TableGone
+from shared.errors import NotFollowing, TableGone
 from shared.model.change import Change, EncodedRow
 from shared.model.chunk import KeyRange
 from shared.model.orders import Granted
 from shared.model.position import GtidSet
-from shared.model.schema import TableId
+from shared.model.schema import Table, TableId
 from shared.model.throttle import Pace
 
 #: Keys are read again from the source itself, never from a replica.
@@ -20,6 +20,10 @@ SOURCE = "MySQL"
 
 class KeyedRows(Protocol):
     """A table's rows by their keys, on one connection."""
+
+    @property
+    def table(self) -> Table:
+        """The table, with the columns that are read."""
 
     def executed(self, gtids: GtidSet) -> bool:
         """True once the server has executed all of it; waits a while for that."""
@@ -30,6 +34,10 @@ class KeyedRows(Protocol):
 
 class RangedRows(Protocol):
     """A table's rows by ranges of its key, on one connection."""
+
+    @property
+    def table(self) -> Table:
+        """The table, with the columns that are read."""
 
     def executed(self, gtids: GtidSet) -> bool:
         """True once the server has executed all of it; waits a while for that."""
@@ -55,7 +63,12 @@ class RangeReader:
         return self._rows.executed(low)
 
     def read(self, granted: Granted) -> Iterator[Sequence[Change]]:
-        """The rows, in one consistent read."""
+        """The rows, in one consistent read.
+
+        Raises:
+            NotFollowing: see `_require_known`.
+        """
+        _require_known(self._rows.table, granted)
         yield from self._rows.read(granted.range)
 
     def rested(self, rows: int, pace: Pace) -> bool:  # noqa: ARG002 - who reads again rests between ranges
@@ -87,10 +100,14 @@ class KeysReader:
         """True once the server has executed all of it; waits a while for that."""
         return self._rows.executed(low)
 
-    def read(self, granted: Granted) -> Iterator[Sequence[Change]]:  # noqa: ARG002 - the whole table is held
+    def read(self, granted: Granted) -> Iterator[Sequence[Change]]:
         """The rows, then the tombstones. Each key is read behind P and under the hold, which is all that rule 10 asks for:
         the keys need not be read at one moment.
+
+        Raises:
+            NotFollowing: see `_require_known`.
         """
+        _require_known(self._rows.table, granted)
         missing = set(self._keys)
         with suppress(*((TableGone,) if self._gone_is_empty else ())):
             for batch in self._rows.again([list(self._keys)]):
@@ -106,3 +123,16 @@ class KeysReader:
     def rested(self, rows: int, pace: Pace) -> bool:  # noqa: ARG002 - few rows; the leader makes up for them
         """Always: some keys are read in a moment, and the leader counts them."""
         return True
+
+
+def _require_known(table: Table, granted: Granted) -> None:
+    """Checks that rows are read with the columns and the key that the job gives the table by now. Who reads again may have begun before
+    they changed; its messages would look as before, with keys that nobody sweeps any more.
+
+    Raises:
+        NotFollowing: they are others.
+    """
+    if table != granted.table:
+        raise NotFollowing(
+            f"{table.id} has got other columns since this began.", "Try again when scheduler status shows it as live."
+        )

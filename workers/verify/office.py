@@ -161,6 +161,8 @@ class VerifyOffice:
                 return Compared(reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
             try:
                 written = self._sweep(job, job_id, answer, desk)
+            except NotFollowing as error:
+                return Compared(reason=error.message)  # another sweep is asked for by whoever knows the new columns
             except HeadraceError as error:
                 desk.gave_up(error)
                 raise

@@ -96,6 +96,11 @@ class TableRows:
         self._rows = 0
         self._bytes = 0
 
+    @property
+    def table(self) -> Table:
+        """The table, with the columns that are read."""
+        return self._subject.table
+
     def divided(self, most: int) -> list[ChunkKey]:
         """Bounds that divide a large table into ranges, `most` at most; none for any other table."""
         subject = self._subject

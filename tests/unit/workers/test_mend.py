@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
-from shared.errors import SchemaChanged, TableGone, Unavailable
+from shared.errors import NotFollowing, SchemaChanged, TableGone, Unavailable
 from shared.model.change import Change, EncodedRow
 from shared.model.chunk import REREAD, ChunkId, KeyRange
 from shared.model.orders import Granted
@@ -14,7 +15,7 @@ from shared.model.position import GtidSet
 from shared.model.schema import Column, Table, TableId
 from workers.mend import mender
 from workers.mend.mender import Mender
-from workers.mend.readers import KeysReader
+from workers.mend.readers import KeysReader, RangeReader
 from workers.snapshot.attempt import Outcome, Reader
 
 TABLE = Table(TableId("d", "t"), (Column("id", "bigint", "bigint", nullable=False),), ("id",))
@@ -27,9 +28,13 @@ class Rows:
 
     def __init__(self, *rows: EncodedRow) -> None:
         self.rows = rows
+        self.table = TABLE
 
     def executed(self, gtids: GtidSet) -> bool:
         return True
+
+    def read(self, piece: KeyRange) -> Iterator[list[EncodedRow]]:
+        yield list(self.rows)
 
     def again(self, keys: Iterable[Sequence[bytes]]) -> Iterator[list[EncodedRow]]:
         assert list(keys)
@@ -63,6 +68,15 @@ def test_a_table_that_is_gone_has_no_rows_if_that_is_what_is_asked_for() -> None
     assert read(KeysReader(rows, [b"a", b"b"], gone_is_empty=True)) == [(b"a", b"1"), (b"b", None)]
     with pytest.raises(TableGone):
         read(KeysReader(rows, [b"a", b"b"]))
+
+
+def test_nothing_is_read_with_columns_that_the_job_does_not_know_any_more() -> None:
+    """Who reads again may have begun before they changed; its keys would be those of before, which nobody sweeps any more."""
+    rows = Rows((b"a", b"1"))
+    rows.table = replace(TABLE, columns=(*TABLE.columns, Column("v", "int", "int")))
+    for reader in (KeysReader(rows, [b"a"], gone_is_empty=True), RangeReader(rows)):
+        with pytest.raises(NotFollowing, match="has got other columns"):
+            read(reader)
 
 
 class Attempts:
