@@ -275,7 +275,8 @@ class Events:
             )
 
     def _xa_prepare(self, header: _Header, body: bytes) -> Iterator[Event]:
-        if self._changed and not body[0]:  # the first byte says: committed in one phase
+        one_phase = body[0]
+        if self._changed and not one_phase:
             raise UnsupportedEvent(
                 f"XA PREPARE before offset {header.end_position} of the binlog: its rows are not committed yet.",
                 "Jobs cannot follow tables that XA transactions change.",
