@@ -20,6 +20,7 @@ from shared import settings as settings_module
 from shared.adapters.kafka.registry import Registry
 from shared.adapters.redis import client as redis_client
 from shared.adapters.redis import progress
+from shared.adapters.redis.lease import Leases
 from shared.codec import Codec, implementation
 from shared.errors import HeadraceError, Superseded, Unavailable, policy_of
 from shared.model.job import Desire, End, Outcome, Wanted
@@ -97,7 +98,7 @@ def _lead(settings: Settings, codec: Codec, name: str, holder: str, stop: thread
                 if Tenure(context, holder, stopped, _throttle_changes()).run():
                     registry.write(Outcome(name, wanted.revision, End.FINISHED))
         except HeadraceError as error:
-            return _ended(settings, registry, wanted, error)
+            return _ended(settings, registry, wanted, holder, error)
     return EXIT_DONE
 
 
@@ -115,7 +116,9 @@ def _throttle_changes() -> SimpleQueue[Mapping[str, str]]:
     return changes
 
 
-def _ended(settings: Settings, registry: Registry, wanted: Wanted, error: HeadraceError) -> int:
+def _ended(settings: Settings, registry: Registry, wanted: Wanted, holder: str, error: HeadraceError) -> int:
+    if not policy_of(type(error)).retried and not _still_leads(settings, holder, wanted.name):
+        error = Superseded(f"Another binlog worker leads the job by now. This one met {error.name}: {error.message}")
     LOG.error("tenure_failed", error=error.name, reason=error.message, hint=error.hint)
     metrics.count_error(wanted.name, error)
     if policy_of(type(error)).retried:
@@ -125,6 +128,16 @@ def _ended(settings: Settings, registry: Registry, wanted: Wanted, error: Headra
             registry.write(Outcome(wanted.name, wanted.revision, End.FAILED, error.name, error.message, error.hint))
             return EXIT_DONE
     return EXIT_AGAIN
+
+
+def _still_leads(settings: Settings, holder: str, job: str) -> bool:
+    """False when another worker has the lease. What a process meets that was taken for dead may be what its successor has done since,
+    such as topics that have rows, and ends no job.
+    """
+    with suppress(Unavailable):
+        client = redis_client.connect(settings.redis_url.get_secret_value())
+        return Leases(client, holder, settings.lease_seconds).lead(job)
+    return True  # nobody knows
 
 
 def _publish(settings: Settings, wanted: Wanted, error: HeadraceError) -> None:
