@@ -24,8 +24,10 @@ from tests.simulation.world import TABLES, Actor, World, rows
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "2000"))
 #: A mutant must be caught within so many seeds.
 MUTANT_SEEDS = 3000
-#: Seeds of one test, so that several processes share them.
-_BLOCK = 50
+#: Seeds of one test, so that several processes share them; enough for rare things to be counted in each.
+_BLOCK = 100
+#: Of each kind of world in which one thing happens all the time.
+_BUSY_SEEDS = 50
 BLOCKS = [range(start, min(start + _BLOCK, SEEDS)) for start in range(0, SEEDS, _BLOCK)]
 
 
@@ -57,7 +59,7 @@ def test_nothing_is_lost_when_everything_crashes(block: range) -> None:
     assert sweeps > len(block)
     assert joined > len(block) / 4
     assert again > len(block) / 4
-    assert grown > len(block) / 4
+    assert grown > len(block) / 2
 
 
 @pytest.mark.parametrize("block", BLOCKS[: max(1, len(BLOCKS) // 10)], ids=name_of)
@@ -119,7 +121,7 @@ def test_a_protocol_that_is_not_as_it_was_designed_is_caught(name: str) -> None:
 @pytest.mark.parametrize("name", BUSY)
 def test_nothing_is_lost_where_one_thing_happens_all_the_time(name: str) -> None:
     kind = BUSY[name]
-    for seed in range(_BLOCK):
+    for seed in range(_BUSY_SEEDS):
         assert check(simulate(seed, kind.faults, kind.ticks)) == [], f"seed {seed}"
 
 
