@@ -53,21 +53,31 @@ def job(tables: str, source: str = "", sink: str = "") -> str:
     return JOB.format(tables=tables, source=source, sink=sink)
 
 
+class Executed:
+    """When `execute` was done last. A leader's figures are up to a second old, and those of before show nothing of it."""
+
+    at = 0.0
+
+
 def execute(server, sql: str, database: str | None = None) -> None:
     with root_connection(server, database) as connection, connection.cursor() as cursor:
         for statement in filter(str.strip, sql.split(";\n")):
             cursor.execute(statement)
+    Executed.at = time.time()
 
 
 def copied(cluster, name: str) -> bool:
     """While others write, nothing more can be asked for: a leader is always some bytes behind."""
-    status = cluster.status(name)
-    return bool(status["leader"]) and status["snapshot_done"]
+    return is_copied(cluster.status(name))
 
 
 def streaming(cluster, name: str) -> bool:
     status = cluster.status(name)
-    return bool(status["leader"]) and status["snapshot_done"] and status["lag_bytes"] == 0
+    return is_copied(status) and status["lag_bytes"] == 0
+
+
+def is_copied(status: dict) -> bool:
+    return bool(status["leader"]) and status["snapshot_done"] and status["updated_at"] > Executed.at
 
 
 def topic_config(cluster, topic: str, name: str = "cleanup.policy") -> str:

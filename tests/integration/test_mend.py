@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from tests.integration.test_job import execute, job, streaming
+from tests.integration.test_job import eventually_holds, execute, job, streaming
 from tests.integration.test_verify import CHUNK_ROWS, MOVING, TABLES, results, verify, writing
 from tests.plugins.fix_headrace import Cluster
 
@@ -107,6 +107,7 @@ def test_wrong_topics_become_right(cluster, mysql_server, kafka_server, redis_se
         )
         cluster.wait("the topics are swept", lambda: snapshot.says("topic_swept") and states(cluster) == {"live"})
     equal(cluster, "--table", "label", "--table", "pair", "--table", "part", "--table", "item")
+    eventually_holds(cluster, f"{mysql_database}.calm", {})
     gone = cluster.cli("peek", f"{mysql_database}.calm", "--key", "id=1")
     assert "deleted (tombstone)" in gone.stdout
-    assert streaming(cluster, "shop")
+    cluster.wait("the job goes on", lambda: streaming(cluster, "shop"))

@@ -40,13 +40,14 @@ class Figures:
             HeadraceError: MySQL did not tell where its binlog ends.
         """
         leader, opened, ledger = self._leader, self._opened, self._leader.ledger
+        moment = clock.unix_seconds()  # nothing that is told is older
         end = opened.source.binlog_end()
         behind = opened.source.bytes_behind(leader.reached, end)
         running: dict[TableId, int] = {}
         for chunk, rows in leader.progress().items():
             running[chunk.table] = running.get(chunk.table, 0) + rows
         committed = leader.commit_microseconds / 1e6
-        lag = max(0.0, clock.unix_seconds() - committed) if behind and committed else 0.0
+        lag = max(0.0, moment - committed) if behind and committed else 0.0
         told = summary(ledger.tables.values(), ledger.processed, ledger.epoch, running)
         return told | {
             "server_id": opened.server_id,
@@ -62,7 +63,7 @@ class Figures:
             "snapshot_seconds_left": self._snapshot_left(now, told),
             "binlog": self._binlog(now, lag),
             "mysql": self._mysql(),
-            "updated_at": clock.unix_seconds(),
+            "updated_at": moment,
         }
 
     def show(self, taken: Mapping[str, Any]) -> None:
