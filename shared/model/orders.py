@@ -174,10 +174,11 @@ class SweepTable:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Not now: the hint was stale, doubled or early."""
+    """Not now: the hint was stale, doubled or early. `final` when it is no use to ask again."""
 
     attempt: str
     reason: str
+    final: bool = False
 
 
 Question: TypeAlias = AskChunks | AskSplit | AskReread | AskSweep | Swept | Beat | GaveUp | Bounds
@@ -221,8 +222,8 @@ def _answer_body(message: Answer) -> dict[str, Any]:
         case SweepTable(_, schema, topic, emptied, low, shard_key):
             body = {"table": table_to_json(schema), "topic": topic, "emptied": emptied, "low": str(low)}
             return body | _shard_to_json(shard_key)
-        case Refused(_, reason):
-            return {"reason": reason}
+        case Refused(_, reason, final):
+            return {"reason": reason} | ({"final": True} if final else {})
 
 
 def chunks_to_json(chunks: Iterable[ChunkId]) -> list[list[Any]]:
@@ -333,5 +334,5 @@ _DECODERS: dict[str, Callable[[str, dict[str, Any]], Question | Answer]] = {
     "ReadChunks": _read_chunks_of,
     "SplitTable": _split_table_of,
     "SweepTable": _sweep_table_of,
-    "Refused": lambda attempt, body: Refused(attempt, body["reason"]),
+    "Refused": lambda attempt, body: Refused(attempt, body["reason"], bool(body.get("final"))),
 }

@@ -285,16 +285,17 @@ class Leader:
             return
         self._look_at_load(now)
         record = self.ledger.tables.get(question.table)
-        if throttled := self.throttle.reason(now):
-            reason = f"throttled: {throttled}"
-        elif record is None or not are_bounds(record.table, [end for end in question.range if end is not None]):
+        unfit = record is None or not are_bounds(record.table, [end for end in question.range if end is not None])
+        if unfit:
             reason = "no range of a table of the job"
+        elif throttled := self.throttle.reason(now):
+            reason = f"throttled: {throttled}"
         elif refusal := self.ledger.ask_again(question.table, question.range, question.attempt):
             reason = refusal.reason
         else:
             self._beats[question.attempt] = now
             return
-        self._ports.mail.answer(Refused(question.attempt, reason))
+        self._ports.mail.answer(Refused(question.attempt, reason, final=unfit))
 
     def _gave_up(self, message: GaveUp) -> None:
         if message.attempt not in self._beats and not self.chores.does(message.attempt):

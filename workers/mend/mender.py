@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.errors import Transient
+from shared.errors import NotFollowing, Transient
 from shared.model.chunk import KeyRange
 from shared.model.schema import TableId
 from workers.mend.readers import KeyedRows, KeysReader
@@ -64,7 +64,11 @@ class Mender:
             self.range(_WHOLE, KeysReader(rows, keys, gone_is_empty=gone_is_empty))
 
     def range(self, bounds: KeyRange, reader: Reader) -> None:
-        """Has the reader read a range again, until an attempt has ended well."""
+        """Has the reader read a range again, until an attempt has ended well.
+
+        Raises:
+            NotFollowing: the job has no such table any more, or with another key.
+        """
         failures = 0
         while True:
             self.tell(self.written, "")
@@ -81,6 +85,11 @@ class Mender:
                 if outcome.read:
                     self.written += outcome.rows
                     return
+                if outcome.final:
+                    raise NotFollowing(
+                        f"{self.table} has got another key since this began, or is none of job {self.job} any more.",
+                        "Try again when scheduler status shows it as live.",
+                    )
                 reason = outcome.reason
             self.tell(self.written, reason)
             time.sleep(_PAUSE_SECONDS)

@@ -74,8 +74,8 @@ class Reader(Protocol):
 
 
 class Outcome(NamedTuple):
-    """How the attempt ended without an error: the chunks that it read, or why it read none. For the process to fill in:
-    `bytes`, those of the rows as MySQL sent them, and `seconds`, from the grant to the commit.
+    """How the attempt ended without an error: the chunks that it read, or why it read none, and whether that is `final`. For the
+    process to fill in: `bytes`, those of the rows as MySQL sent them, and `seconds`, from the grant to the commit.
     """
 
     chunks: tuple[ChunkId, ...] = ()
@@ -83,6 +83,7 @@ class Outcome(NamedTuple):
     bytes: int = 0
     seconds: float = 0.0
     reason: str = ""
+    final: bool = False
 
     @property
     def read(self) -> bool:
@@ -114,8 +115,10 @@ def attempt_reading(
     desk.ask(question)
     while (answer := desk.answer(attempt)) is None:
         yield
+    if isinstance(answer, Refused):
+        return Outcome(reason=answer.reason, final=answer.final)
     if not isinstance(answer, ReadChunks):
-        return Outcome(reason=answer.reason if isinstance(answer, Refused) else "answered amiss")
+        return Outcome(reason="answered amiss")
     require_salt(answer.salt)
     tables = list(dict.fromkeys(granted.table.id for granted in answer.granted))
     waits = ""

@@ -151,7 +151,7 @@ def test_a_range_that_cannot_be_is_not_claimed() -> None:
     leader._ports.mail.questions = [QUESTIONS[4]]  # type: ignore[attr-defined]
     leader.step(0.0)
     assert leader.ledger.claimed == 0
-    assert leader._ports.mail.answers == [Refused("r2", "no range of a table of the job")]  # type: ignore[attr-defined]
+    assert leader._ports.mail.answers == [Refused("r2", "no range of a table of the job", final=True)]  # type: ignore[attr-defined]
 
 
 @unhurried

@@ -123,6 +123,13 @@ def test_it_asks_again_when_it_is_refused_or_something_passes() -> None:
     assert [waits for waits in told if waits] == ["others are reading", "Kafka is away."]
 
 
+def test_it_does_not_ask_again_for_what_is_no_range_of_the_table_any_more() -> None:
+    attempts = Attempts(Outcome(reason="no range of a table of the job", final=True))
+    mend = Mender(attempts, "job", "id", TABLE.id, lambda _rows, _waits: None)
+    with pytest.raises(NotFollowing, match="another key since this began, or is none of job job"):
+        mend.range(WHOLE, RangeReader(Rows()))
+
+
 @pytest.mark.parametrize("error", [SchemaChanged("It changed.", ""), *[Unavailable("Away.")] * 1])
 def test_it_gives_up_in_the_end(error: Exception) -> None:
     attempts = Attempts(*[error] * 10)
