@@ -2,6 +2,7 @@
 goes on meanwhile.
 """
 
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -51,7 +52,7 @@ def sleepers(mysql_server):
 
 def test_a_busy_server_is_left_alone_until_the_limit_is_lifted(cluster, mysql_server, many, sleepers) -> None:
     cluster.binlog_worker(), cluster.snapshot_worker()
-    cluster.submit(job(many, "  throttle.max-threads-running: 5"), "calm")
+    cluster.submit(job(many, "  throttle.max-threads-running: 5\n  scan.incremental.snapshot.chunk.size: 500"), "calm")
     waits = "Threads_running is "
     cluster.wait("the job is throttled", lambda: waits in str((cluster.status("calm")["throttle"] or {}).get("waits")))
     execute(mysql_server, f"INSERT INTO {many} VALUES (-1, 'new')")
@@ -69,6 +70,16 @@ def test_a_busy_server_is_left_alone_until_the_limit_is_lifted(cluster, mysql_se
     assert after["throttle"] == {"limits": {}, "changed": {"max-threads-running": "none"}, "waits": ""}
     assert after["mysql"]["rows"] >= ROWS
     assert after["mysql"]["bytes"] > ROWS * len("word")
+
+    # Who waits to read ranges again hears that they are none any more.
+    assert cluster.cli("throttle", "calm", "--reset").returncode == 0
+    resync = cluster.start("resync", [sys.executable, "-m", "scheduler", "resync", "calm", many], {})
+    cluster.wait("it is throttled", lambda: resync.says("waits for the limits"))
+    execute(mysql_server, f"ALTER TABLE {many} MODIFY id VARCHAR(20)")
+    cluster.cli("throttle", "calm", "--max-threads-running", "none")
+    assert resync.popen.wait(60) == 2
+    assert resync.says("has got another key since this began")
+    cluster.wait("it is copied with its new key", lambda: b'{"id":"-1"}' in fold(read_topic(cluster.bootstrap, many)))
 
 
 def begin_replica(source, server, database: str, more: str = "") -> None:

@@ -287,6 +287,12 @@ class VerifyOffice:
     ) -> TableRows:
         options = connections.format_options(spec)
         gauge = _Load(spec, wanted.name)
+
+        def limits() -> Limits:
+            self.attempts.registry.refresh(to_end=False)
+            latest = self.attempts.registry.wanted.get(wanted.name, wanted)
+            return in_force(spec.source.throttle, latest.throttle)
+
         stack.callback(gauge.close)
         rows = TableRows(
             connections.mysql_target(spec),
@@ -294,7 +300,7 @@ class VerifyOffice:
             self.codec,
             options,
             Subject(table, bounds, chunk_rows, Keys(table, options), spec.source.condition(table.id)),
-            in_force(spec.source.throttle, wanted.throttle),
+            limits,
             sharing,
             gauge,
         )

@@ -70,7 +70,9 @@ class Rows(Protocol):
         """The range in pieces, each short enough for one consistent read."""
 
     def rest(self) -> float:
-        """Seconds until the next piece may be read, by the limits of the job's throttle; 0 for at once."""
+        """0 when the next piece may be read, by the limits of the job's throttle; else seconds after which to ask again, few of them,
+        as the limits may change.
+        """
 
     def read(self, piece: KeyRange) -> Iterator[Sequence[EncodedRow]]:
         """All rows of a piece in one consistent read."""

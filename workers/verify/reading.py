@@ -63,7 +63,7 @@ class TableRows:
         codec: encodes rows.
         options: how the job spells them.
         subject: what is read.
-        limits: those of the job's throttle; a share of them where several parts are read at a time.
+        limits: tells those of the job's throttle, as they are now; a share of them where several parts are read at a time.
         sharing: how many.
         gauge: asks for the load of servers.
 
@@ -77,7 +77,7 @@ class TableRows:
         codec: Codec,
         options: FormatOptions,
         subject: Subject,
-        limits: Limits,
+        limits: Callable[[], Limits],
         sharing: int,
         gauge: Gauge,
     ) -> None:
@@ -87,12 +87,14 @@ class TableRows:
         self._codec = codec
         self._options = options
         self._subject = subject
-        self._throttle = Throttle(limits)
-        self._pace = self._throttle.pace(sharing)
+        self._limits = limits
+        self._throttle = Throttle(Limits())
+        self._sharing = sharing
         self._gauge = gauge
         self._session: Session | None = None
         self._gate = progress.Gate()
         self._began = 0.0
+        self._asked = float("-inf")
         self._rows = 0
         self._bytes = 0
 
@@ -147,13 +149,21 @@ class TableRows:
     def rest(self) -> float:
         """See `Rows`. Between pieces, so that no read stays open for the sake of the pace."""
         now = clock.monotonic_seconds()
-        self._began = self._began or now
-        ahead = self._began + self._pace.seconds(self._rows, self._bytes) - now
+        if now - self._asked >= LOOK_SECONDS:
+            self._follow(self._limits(), now)
+        ahead = self._began + self._throttle.pace(self._sharing).seconds(self._rows, self._bytes) - now
         if ahead > 0:
-            return ahead
+            return min(ahead, LOOK_SECONDS)
         if self._throttle.wants_look(now):
             self._throttle.look(self._gauge(self._open(), self._throttle.limits), now)
         return LOOK_SECONDS if self._throttle.reason(now) else 0.0
+
+    def _follow(self, limits: Limits, now: float) -> None:
+        """`scheduler throttle` may have changed them; what was read under others is forgotten."""
+        self._asked = now
+        if limits != self._throttle.limits:
+            self._throttle.change(limits)
+            self._began, self._rows, self._bytes = now, 0, 0
 
     def read(self, piece: KeyRange) -> Iterator[Sequence[EncodedRow]]:
         """See `Rows`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -75,14 +75,14 @@ def rows(
     *key: Column,
     bounds: KeyRange = WHOLE,
     chunk_rows: int = 20,
-    limits: Limits | None = None,
+    limits: Callable[[], Limits] = Limits,
     pressure: Pressure | None = None,
 ) -> TableRows:
     table = Table(TableId("d", "t"), key, tuple(column.name for column in key))
     options = FormatOptions()
     return TableRows(
         MysqlTarget("h", 1, "u", "p"), Cost(), PYTHON, options, Subject(table, bounds, chunk_rows, Keys(table, options)),
-        limits or Limits(), 4, lambda session, limits: pressure or Pressure(),
+        limits, 4, lambda session, limits: pressure or Pressure(),
     )  # fmt: skip
 
 
@@ -142,20 +142,39 @@ def test_rows_that_cannot_be_named_are_looked_for(
 
 
 def test_the_pace_is_a_share_of_the_limits_and_is_paid_for_between_pieces(clock: Clock) -> None:
-    table = rows(ID, limits=Limits(rows_per_second=8, bytes_per_second=200))
+    table = rows(ID, limits=lambda: Limits(rows_per_second=8, bytes_per_second=200))
     assert table.rest() == 0
     list(table.read(WHOLE))  # 10 rows at 2 a second; 500 bytes at 50 a second
-    assert table.rest() == pytest.approx(10)
-    clock.now += 7
-    assert table.rest() == pytest.approx(3)
-    clock.now += 3
+    assert table.rest() == 1, "to be asked again, as limits change"
+    clock.now += 9.5
+    assert table.rest() == pytest.approx(0.5)
+    clock.now += 0.5
+    assert table.rest() == 0
+
+
+def test_limits_that_change_count_at_once(clock: Clock) -> None:
+    limits = [Limits(rows_per_second=1)]
+    table = rows(ID, limits=lambda: limits[0], pressure=Pressure(6))
+    assert table.rest() == 0
+    list(table.read(WHOLE))  # 10 rows at a quarter of a row a second
+    clock.now += 30
+    assert table.rest() > 0
+    limits[0] = Limits(max_threads_running=5)
+    clock.now += 1
+    assert table.rest() > 0
+    assert table.rest() > 0, "of the old limits nothing is left, but the server is busy"
+    limits[0] = Limits()
+    assert table.rest() > 0, "it asks once a second"
+    clock.now += 1
     assert table.rest() == 0
 
 
 def test_it_rests_while_the_server_is_busy() -> None:
-    limits = Limits(max_threads_running=5)
-    assert rows(ID, limits=limits, pressure=Pressure(6)).rest() > 0
-    assert rows(ID, limits=limits, pressure=Pressure(5)).rest() == 0
+    def busy() -> Limits:
+        return Limits(max_threads_running=5)
+
+    assert rows(ID, limits=busy, pressure=Pressure(6)).rest() > 0
+    assert rows(ID, limits=busy, pressure=Pressure(5)).rest() == 0
 
 
 def test_a_connection_that_was_given_back_is_opened_again() -> None:
