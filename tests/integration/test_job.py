@@ -307,9 +307,15 @@ def test_a_missing_secret_fails_with_its_name_and_resume_goes_on(cluster, mysql_
     assert "password" in error["message"]
     worker.stop()
     cluster.binlog_worker()
-    cluster.snapshot_worker(1)
+    # One that cannot reach MySQL from where it runs stops nothing, and is told.
+    worker = cluster.snapshot_worker(1, HEADRACE_VAR_PORT="1")
     assert cluster.cli("resume", "secret").returncode == 0
+    note = "A snapshot worker fails with Unavailable: MySQL at 127.0.0.1:1 "
+    cluster.wait("what it fails with is told", lambda: note in str(cluster.status("secret")["notes"]))
+    worker.stop()
+    cluster.snapshot_worker(1)
     cluster.wait("the job streams", lambda: streaming(cluster, "secret"))
+    assert cluster.status("secret")["notes"] == []
 
 
 def test_no_password_leaves_the_process_that_resolved_it(cluster, mysql_server, redis_server, mysql_database) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shared import clock
@@ -57,7 +57,7 @@ class Figures:
             "changes": leader.changes,
             "held_events": ledger.held_events(),
             "readers": ledger.claimed,
-            "worker_error": _error(leader.worker_error),
+            "worker_error": worker_error(leader.worker_error, told["tables"]),
             "throttle": self._throttle(now, changed),
             "readers_wait": self._readers_wait(now),
             "snapshot_seconds_left": self._snapshot_left(now, told),
@@ -133,7 +133,8 @@ class Figures:
         }
 
 
-def _error(message: GaveUp | None) -> dict[str, str] | None:
-    if message is None:
+def worker_error(message: GaveUp | None, tables: Iterable[Mapping[str, Any]]) -> dict[str, str] | None:
+    """What a worker fails with. What may pass is told while anything waits for workers: nobody says when it has passed."""
+    if message is None or not (message.fatal or any(table["state"] != "live" for table in tables)):
         return None
     return {"name": message.error, "message": message.message, "hint": message.hint}

@@ -61,9 +61,9 @@ _EVENTS_PER_STEP = 2000
 
 
 class Leader:
-    """One tenure. `reached` is where the stream stands; `changes` counts what was written; `fences` counts the attempts that
-    were shut out; `worker_error` is the last error of a worker that could not even ask, until some worker reads a chunk; `signs`
-    has what attempts said last. `reopen` is why the tenure must end, and the next one begin; empty while it need not.
+    """One tenure. `reached` is where the stream stands; `changes` counts what was written; `fences` counts the attempts that were shut out;
+    `worker_error` is the last error of a worker, until one has read a chunk; `signs` has what attempts said last. `reopen` is why the
+    tenure must end, and the next one begin; empty while it need not.
     """
 
     def __init__(self, ledger: Ledger, ports: Ports, policy: Policy, limits: Limits | None = None) -> None:
@@ -299,14 +299,14 @@ class Leader:
 
     def _gave_up(self, message: GaveUp) -> None:
         if message.attempt not in self._beats and not self.chores.does(message.attempt):
-            # It had not been admitted: a worker that is set up wrongly, or a report that comes late. Others may do it.
-            self.worker_error = message if message.fatal else self.worker_error
+            self.worker_error = message  # it had not been admitted, and others may do it
             return
         claimed = {chunk.table for chunk, attempt in self.ledger.claims() if attempt == message.attempt}
         reason = self._ddl.unreadable(claimed | self.chores.tables_of(message.attempt), message)
         self.reopen = reason or self.reopen
         if reason is None and message.fatal:
             raise WorkerFailed(f"A snapshot worker stopped with {message.error}: {message.message}", message.hint)
+        self.worker_error = message
         if message.attempt in self._beats:
             self._beats[message.attempt] = float("-inf")
         self.chores.end(message.attempt)

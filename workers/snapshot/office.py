@@ -24,7 +24,7 @@ from shared.adapters.mysql.session import MysqlTarget, Session
 from shared.adapters.redis import client as redis_client
 from shared.adapters.redis.mail import WorkerMail
 from shared.codec import Codec
-from shared.errors import HeadraceError, NeedsOperator, Transient
+from shared.errors import HeadraceError, Transient
 from shared.job.spec import JobSpec
 from shared.model.chunk import ChunkId, KeyRange, named
 from shared.model.job import Wanted, state_topic
@@ -209,7 +209,9 @@ class Office:
         """Tells the leader of an error that stops this worker before it can ask for anything; others may do better."""
         try:
             yield
-        except NeedsOperator as error:
+        except UnknownJob:
+            raise  # the hint is old, and nothing is wrong
+        except HeadraceError as error:
             RedisDesk(self.mail(job), _NO_ATTEMPT).gave_up(error)
             raise
 

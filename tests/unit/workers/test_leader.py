@@ -14,6 +14,7 @@ from shared.codec import FormatOptions, key_reader
 from shared.errors import SchemaChanged, UnsupportedEvent
 from shared.machines.ledger import (
     ChunkRecord,
+    DoneMark,
     HeldRange,
     Ledger,
     MemoryHold,
@@ -21,6 +22,7 @@ from shared.machines.ledger import (
     Record,
     StoredState,
     TableRecord,
+    encode_record,
 )
 from shared.machines.throttle import Throttle
 from shared.model.binlog import (
@@ -56,6 +58,7 @@ from shared.model.schema import Column, Table, TableId
 from shared.model.throttle import Limits, Pace, Pressure
 from tests.unit.machines.counting import calls
 from workers.binlog.chores import Chores
+from workers.binlog.figures import worker_error
 from workers.binlog.leader import Leader
 from workers.binlog.ports import Policy, Ports, WorkerFailed
 
@@ -526,6 +529,30 @@ def test_a_sweeper_that_gives_up_makes_room_for_another_and_does_not_stop_the_jo
     made.step(0.2)
     assert [answer.attempt for answer in world.answers] == ["s", "t"]
     assert isinstance(world.answers[1], SweepTable)
+
+
+@pytest.mark.parametrize("attempt", ["a0", "none", "late"])
+def test_what_a_worker_fails_with_is_known_until_one_has_read_a_chunk(attempt: str) -> None:
+    """Whether it was to read something, could not even ask, or is heard late."""
+    away = GaveUp(attempt, "Unavailable", "MySQL is away.", "", fatal=False)
+    world = World()
+    made = leader(world, claimed(NUMBERS, 0, KeyRange(None, None)))
+    made.step(0.0)
+    world.questions = [away]
+    made.step(0.1)
+    assert made.worker_error == away
+    world.poll = lambda: [encode_record(DoneMark(ChunkId(NUMBERS.id, 0), "a0", 1))]  # type: ignore[method-assign]
+    made.step(0.2)
+    assert made.worker_error is None
+
+
+@pytest.mark.parametrize(
+    ("fatal", "state", "told"), [(False, "live", False), (False, "sweeping", True), (True, "live", True)]
+)
+def test_what_may_pass_is_told_while_there_is_work(fatal: bool, state: str, told: bool) -> None:
+    failed = GaveUp("a0", "Unavailable", "MySQL is away.", "Wait.", fatal)
+    shown = {"name": "Unavailable", "message": "MySQL is away.", "hint": "Wait."} if told else None
+    assert worker_error(failed, [{"state": "live"}, {"state": state}]) == shown
 
 
 def test_a_table_that_may_have_been_made_and_joins_ends_the_tenure() -> None:
