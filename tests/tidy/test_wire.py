@@ -14,6 +14,7 @@ from shared.codec import PYTHON
 from shared.machines.ledger import (
     ChunkRecord,
     DoneMark,
+    FileRecord,
     PositionRecord,
     ResyncRecord,
     SaltRecord,
@@ -102,7 +103,9 @@ def test_a_state_record_that_was_written_once_can_be_read(path: Path) -> None:
 def test_every_kind_of_state_record_has_a_golden_file() -> None:
     entries = [json.loads(path.read_bytes()) for path in golden("state")]
     found = {type(decode_record(orjson.dumps(e["key"]), orjson.dumps(e["value"]))) for e in entries}
-    assert found == {PositionRecord, TableRecord, ChunkRecord, DoneMark, TopicRecord, ResyncRecord, SaltRecord}
+    assert found == {
+        PositionRecord, TableRecord, ChunkRecord, DoneMark, TopicRecord, ResyncRecord, SaltRecord, FileRecord,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("path", golden("registry"), ids=name_of)

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from shared.machines.ledger import PositionRecord, Record, ResyncRecord, StoredState, TableRecord, encode_record
+from shared.machines.ledger import (
+    FILE_KEY,
+    PositionRecord,
+    Record,
+    ResyncRecord,
+    StoredState,
+    TableRecord,
+    encode_record,
+)
 from shared.machines.ledger.records import chunk_key_bytes, done_key_bytes
 from shared.model.position import GtidSet
 from shared.model.schema import TableId
@@ -35,10 +43,10 @@ def begin_anew(
         for name, record in state.tables.items()
     }
     made, records = _with(state, tables)
-    records.append(encode_record(position))
+    records += [encode_record(position), (FILE_KEY, None)]  # what the file in which it was had no longer matters
     if wish:
         records.append(encode_record(ResyncRecord(wish)))
-    return replace(made, position=position, resynced=wish or state.resynced), records
+    return replace(made, position=position, resynced=wish or state.resynced, file=None), records
 
 
 def give_up(

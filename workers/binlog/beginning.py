@@ -53,8 +53,7 @@ class Finder:
         self._server_uuid = server_uuid
         self._past = past
         self._open = open_stream
-        self._alive = alive
-        self._asked = clock.monotonic_seconds()
+        self._go_on = seldom(alive)
 
     def find(self, startup: Startup) -> GtidSet | None:
         """The position that was wished for; None where nothing must be looked for.
@@ -115,27 +114,51 @@ class Finder:
     def _transactions(self, file: str) -> Iterator[tuple[TransactionBegin, Coordinates]]:
         """The transactions from the file's beginning to the present end of the binlog, each with its end."""
         last, _ = progress.binlog_end(self._session)
-        at, begin = Coordinates(file, FILE_BEGIN), TransactionBegin(None)
+        at = Coordinates(file, FILE_BEGIN)
         with closing(self._open(all_before(self._server_uuid, at))) as stream:
-            while not at.reaches(last):
-                events = stream.events(merge=False)
-                if not events:
-                    time.sleep(_PAUSE_SECONDS)
-                self._go_on()
-                for event in events:
-                    if isinstance(event, Rotate | Heartbeat):
-                        at = Coordinates(event.file, event.position)
-                    elif isinstance(event, TransactionBegin):
-                        begin = event
-                    elif isinstance(event, TransactionEnd) and event.end_position:
-                        at = Coordinates(at.file, event.end_position)
-                        yield begin, at
+            yield from transactions(stream, at, last, self._go_on)
 
-    def _go_on(self) -> None:
-        now = clock.monotonic_seconds()
-        if now - self._asked > _ASKED_SECONDS:
-            self._asked = now
-            self._alive()
+
+def transactions(
+    stream: BinlogStream, at: Coordinates, last: Coordinates, go_on: Callable[[], None]
+) -> Iterator[tuple[TransactionBegin, Coordinates]]:
+    """The transactions of a stream by place, each with its end.
+
+    Args:
+        stream: at the place `at`.
+        at: where it begins.
+        last: where to stop.
+        go_on: called now and then; raises when nobody wants it any more.
+    """
+    begin = TransactionBegin(None)
+    while not at.reaches(last):
+        events = stream.events(merge=False)
+        if not events:
+            time.sleep(_PAUSE_SECONDS)
+        go_on()
+        for event in events:
+            if isinstance(event, Rotate | Heartbeat):
+                at = Coordinates(event.file, event.position)
+                if at.reaches(last):
+                    return  # what has come with it is behind
+            elif isinstance(event, TransactionBegin):
+                begin = event
+            elif isinstance(event, TransactionEnd) and event.end_position:
+                at = Coordinates(at.file, event.end_position)
+                yield begin, at
+
+
+def seldom(alive: Callable[[], None]) -> Callable[[], None]:
+    """The same, for one who asks again and again."""
+    asked = clock.monotonic_seconds()
+
+    def go_on() -> None:
+        nonlocal asked
+        if clock.monotonic_seconds() - asked > _ASKED_SECONDS:
+            asked = clock.monotonic_seconds()
+            alive()
+
+    return go_on
 
 
 def _at_latest(begin: TransactionBegin) -> int:

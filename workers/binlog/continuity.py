@@ -16,7 +16,8 @@ from shared.errors import BinlogLost, Unavailable
 from shared.model.places import named
 from shared.model.position import Coordinates, GtidSet
 
-_ANEW = "To copy its tables again into the same topics: scheduler resume JOB --on-gap resync."
+ANEW = "To copy its tables again into the same topics: scheduler resume JOB --resync."
+ANEW_FOR_GAP = "To copy its tables again into the same topics: scheduler resume JOB --on-gap resync."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def require(processed: GtidSet, stream_from: GtidSet, known_uuid: str, history: 
     if gone:
         raise BinlogLost(
             f"{who} has deleted the binlogs with {named(gone)}, which the job has not processed.",
-            f"Raise binlog_expire_logs_seconds on the server. {_ANEW}",
+            f"Raise binlog_expire_logs_seconds on the server. {ANEW_FOR_GAP}",
         )
 
 
@@ -76,7 +77,7 @@ def require_new(gtids: GtidSet, processed: GtidSet, reached: Coordinates) -> Non
         raise BinlogLost(
             f"The binlog has {named(gtids.intersection(processed))} a second time behind {reached}: the server's GTIDs "
             "began anew.",
-            "To copy its tables again into the same topics: scheduler resume JOB --resync.",
+            ANEW,
         )
 
 
@@ -87,4 +88,4 @@ def _lost_hint(same: bool) -> str:
         else "Let it catch up first if it can still receive them (or let source.hostname lead to a server that has "
         "them), then resume the job. If they are lost, the topics hold rows that this server never had."
     )
-    return f"{cause} {_ANEW}"
+    return f"{cause} {ANEW_FOR_GAP}"

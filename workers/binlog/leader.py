@@ -49,7 +49,7 @@ from shared.model.position import Coordinates, GtidSet
 from shared.model.schema import TableId
 from shared.model.throttle import Limits, Pace
 from workers.binlog.chores import Chores
-from workers.binlog.continuity import require_new
+from workers.binlog.continuity import ANEW, require_new
 from workers.binlog.ddl import Ddl
 from workers.binlog.ports import Policy, Ports, WorkerFailed
 from workers.binlog.stamps import Stamps
@@ -164,10 +164,7 @@ class Leader:
 
     def _begin(self, event: TransactionBegin) -> None:
         if event.gtids is None:
-            raise UnsupportedEvent(
-                f"The binlog has a transaction without a GTID before {self.reached}.",
-                "Set gtid_mode=ON on the server (not ON_PERMISSIVE), then resume the job.",
-            )
+            raise UnsupportedEvent(f"The binlog has a transaction without a GTID before {self.reached}.", ANEW)
         gtids = GtidSet.parse(event.gtids)
         if not self.ledger.replaying:
             require_new(gtids, self.ledger.processed, self.reached)
@@ -182,6 +179,7 @@ class Leader:
 
     def _place(self, event: Rotate | Heartbeat) -> None:
         self.reached = Coordinates(event.file, event.position)
+        self.ledger.enter(event.file)
 
     def _rows(self, event: RowChanges) -> None:
         table, changes = event.table, event.changes

@@ -35,6 +35,7 @@ from shared.machines.ledger import (
 from shared.model.job import OnGap, leader_transactional_id
 from shared.model.mask import require_salt
 from shared.model.places import is_place
+from shared.model.position import GtidSet
 from shared.model.schema import TableId
 from shared.model.topic import Placing
 from shared.runtime import connections, logs, metrics
@@ -47,6 +48,7 @@ from workers.binlog.source import MysqlSource
 from workers.binlog.streams import Streams
 from workers.binlog.tables import (
     as_in_catalog,
+    bare_stream,
     described,
     first_state,
     joining,
@@ -55,6 +57,7 @@ from workers.binlog.tables import (
     require_hidden,
 )
 from workers.binlog.takeover import records_of, take_over
+from workers.binlog.unnamed import require_named
 
 LOG = logs.get("headrace.binlog")
 
@@ -108,7 +111,10 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
             Ledger, epoch=epoch, server_uuid=server_uuid, parallelism=parallelism, new_hold=lambda: SpillingHold(memory)
         )
         ledger = make_ledger(state)
-        if reason := _why_anew(context, state, ledger, source, str(target)):
+        gaps = partial(
+            require_named, session, state.file, open_stream=partial(bare_stream, streams, named=True), alive=alive
+        )
+        if reason := _why_anew(context, state, ledger, source, str(target), gaps):
             LOG.warning("job_begins_anew", reason=reason)
             state = _anew(context, source, session, server_uuid, sink, state)
             ledger = make_ledger(state)
@@ -219,8 +225,18 @@ class _WaitingLog:
         return self._log.poll(0.1)
 
 
-def _why_anew(context: JobContext, state: StoredState, ledger: Ledger, source: MysqlSource, at: str) -> str:
+def _why_anew(
+    context: JobContext,
+    state: StoredState,
+    ledger: Ledger,
+    source: MysqlSource,
+    at: str,
+    require_names: Callable[[GtidSet], None],
+) -> str:
     """Why all tables must be copied again; empty to go on from where the job stands.
+
+    Args:
+        require_names: see `require_named`; for a job that counts by GTIDs.
 
     Raises:
         BinlogLost: it cannot go on, and nobody said that it may begin anew.
@@ -231,6 +247,8 @@ def _why_anew(context: JobContext, state: StoredState, ledger: Ledger, source: M
         return "scheduler resume --resync"
     try:
         require(ledger.processed, ledger.stream_from, state.position.server_uuid, source.history(), at)
+        if not source.by_place:
+            require_names(ledger.stream_from)
     except BinlogLost as gap:
         if context.wanted.on_gap is not OnGap.RESYNC:
             raise

@@ -58,7 +58,7 @@ def first_state(
     """
     startup, past = context.spec.source.startup, read_past(session, by_place=source.by_place)
     require_possible(startup, past)
-    finder = Finder(session, server_uuid, past, partial(_bare_stream, streams, named=not source.by_place), alive)
+    finder = Finder(session, server_uuid, past, partial(bare_stream, streams, named=not source.by_place), alive)
     begin = first_position(startup, past, finder.find(startup))
     ignore_case = source.ignores_case()
     names = context.spec.select(list_tables(session), ignore_case=ignore_case)
@@ -95,7 +95,8 @@ def described(records: list[TableRecord], begin: GtidSet, seen: GtidSet) -> list
     return records if begin.covers(seen) else [replace(record, described=seen) for record in records]
 
 
-def _bare_stream(streams: Streams, start: GtidSet, *, named: bool) -> BinlogStream:
+def bare_stream(streams: Streams, start: GtidSet, *, named: bool) -> BinlogStream:
+    """A stream without rows, of which transactions keep their GTIDs, or are named by their places."""
     return streams.open(start, lambda _: None, keep_names=named)[0]
 
 

@@ -39,7 +39,12 @@ def binlog_end(session: Session) -> tuple[Coordinates, GtidSet]:
 
 def has_gtids(session: Session) -> bool:
     """True when every transaction of the server has a GTID. Else a job that begins now counts by places."""
-    return session.is_mariadb or session.scalar("SELECT @@GLOBAL.gtid_mode") == "ON"
+    return gtid_mode(session) == "ON"
+
+
+def gtid_mode(session: Session) -> str:
+    """The server's `gtid_mode`; a MariaDB always has GTIDs."""
+    return "ON" if session.is_mariadb else session.scalar("SELECT @@GLOBAL.gtid_mode")
 
 
 def executed(session: Session, *, by_place: bool) -> GtidSet:

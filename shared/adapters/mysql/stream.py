@@ -43,6 +43,8 @@ _BYTES_PER_CALL = 2 * 1024 * 1024
 
 _FATAL_READING_BINLOG = 1236
 _SAME_REPLICA = "same server_uuid/server_id"
+#: Followed by "anonymous transaction" or "GTID-transaction", and the mode.
+_OTHER_MODE = "Cannot replicate "
 
 
 class _DumpConnection(CountedConnection):
@@ -241,6 +243,12 @@ def _named(error: HeadraceError) -> HeadraceError:
         )
     if f"({_FATAL_READING_BINLOG})" not in text:
         return error
+    if _OTHER_MODE in text:
+        return BinlogLost(
+            text,
+            "gtid_mode was switched, and in the present mode the server does not send what it wrote in another one."
+            " To copy the tables again into the same topics: scheduler resume JOB --on-gap resync.",
+        )
     return BinlogLost(
         text,
         "Raise binlog_expire_logs_seconds on the server; then scheduler resume JOB --on-gap resync copies its tables again.",

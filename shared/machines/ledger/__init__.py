@@ -20,9 +20,11 @@ from shared.machines.ledger.chunks import Grant, HeldRange, HeldRanges, Refusal
 from shared.machines.ledger.holds import Hold, MemoryHold
 from shared.machines.ledger.ledger import Batch, Ledger
 from shared.machines.ledger.records import (
+    FILE_KEY,
     SMALL_TABLE_ROWS,
     ChunkRecord,
     DoneMark,
+    FileRecord,
     PositionRecord,
     Record,
     ResyncRecord,
@@ -36,10 +38,12 @@ from shared.machines.ledger.records import (
 from shared.machines.ledger.summary import summary
 
 __all__ = [
+    "FILE_KEY",
     "SMALL_TABLE_ROWS",
     "Batch",
     "ChunkRecord",
     "DoneMark",
+    "FileRecord",
     "Grant",
     "HeldRange",
     "HeldRanges",

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from shared.machines.ledger.records import ChunkRecord, PositionRecord, Record, TableRecord, encode_record
+from shared.machines.ledger.records import ChunkRecord, FileRecord, PositionRecord, Record, TableRecord, encode_record
 
 
 class Journal:
-    """The records that have changed since the last checkpoint. `stored` is the position of that one, None before the first."""
+    """The records that have changed since the last checkpoint. `stored` is the position of that one, None before the first.
 
-    def __init__(self) -> None:
+    Args:
+        server_uuid: the server that the stream comes from.
+        file: the last file that was stored.
+    """
+
+    def __init__(self, server_uuid: str, file: FileRecord | None) -> None:
         self.stored: PositionRecord | None = None
         self._changed: dict[bytes, bytes | None] = {}
+        self._server_uuid = server_uuid
+        self._file = file
 
-    def put(self, record: TableRecord | ChunkRecord) -> None:
+    def enter(self, file: str) -> None:
+        """The stream is in this file of the server's binlog, and all before it is processed or in another hold."""
+        record = FileRecord(self._server_uuid, file)
+        if record != self._file:
+            self._file = record
+            self.put(record)
+
+    def put(self, record: TableRecord | ChunkRecord | FileRecord) -> None:
         """A record has changed."""
         self._changed.update([encode_record(record)])
 

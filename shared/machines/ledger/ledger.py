@@ -49,7 +49,8 @@ class Ledger:
         if state.position is None:
             raise Bug("The ledger was opened without a position.")
         self.processed = state.position.processed
-        self._journal = Journal()
+        self._journal = Journal(server_uuid, state.file)
+        self.enter = self._journal.enter
         self._tables = Tables(state.tables, self._journal.put)
         self.tables: Mapping[TableId, TableRecord] = self._tables.records
         self.epoch = epoch

@@ -131,10 +131,21 @@ class SaltRecord:
     fingerprint: str
 
 
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """The binlog file of that server in which the stream was. A GTID set cannot tell whether there was anything without GTIDs."""
+
+    server_uuid: str
+    file: str
+
+
+#: The state key of a `FileRecord`.
+FILE_KEY = b'["file"]'
+
 #: Key and value of a state message; value None is a tombstone.
 Record: TypeAlias = tuple[bytes, bytes | None]
 _StateRecord: TypeAlias = (
-    PositionRecord | TableRecord | ChunkRecord | DoneMark | TopicRecord | ResyncRecord | SaltRecord
+    PositionRecord | TableRecord | ChunkRecord | DoneMark | TopicRecord | ResyncRecord | SaltRecord | FileRecord
 )
 
 
@@ -149,6 +160,7 @@ class StoredState:
     topics: dict[str, Placing] = field(default_factory=dict)
     resynced: int = 0
     salt: str = ""
+    file: FileRecord | None = None
 
     def fold(self, key: bytes, value: bytes | None) -> None:
         """Takes one committed record.
@@ -173,6 +185,8 @@ class StoredState:
                 self.resynced = record.revision
             case SaltRecord():
                 self.salt = record.fingerprint
+            case FileRecord():
+                self.file = record
             case None:
                 self._forget(orjson.loads(key))
 
@@ -182,6 +196,8 @@ class StoredState:
                 self.chunks.pop(ChunkId(TableId(database, table), number), None)
             case ["done", str(database), str(table), int(number), str(attempt)]:
                 self.done.pop((ChunkId(TableId(database, table), number), attempt), None)
+            case ["file"]:
+                self.file = None
 
     def open_claims(self) -> list[ChunkRecord]:
         """Claims without a done-mark: a new leader must fence their ids before anything else (rule 7)."""
@@ -213,6 +229,8 @@ def encode_record(record: _StateRecord) -> tuple[bytes, bytes]:
             return orjson.dumps(["resync"]), orjson.dumps({"revision": revision})
         case SaltRecord(fingerprint):
             return orjson.dumps(["salt"]), orjson.dumps({"fingerprint": fingerprint})
+        case FileRecord(server_uuid, file):
+            return FILE_KEY, orjson.dumps({"server_uuid": server_uuid, "file": file})
         case TopicRecord(topic, placing):
             return orjson.dumps(["topic", topic]), orjson.dumps(placing._asdict())
         case DoneMark(chunk, attempt, rows):
@@ -290,6 +308,8 @@ def _decode(key: list[Any], body: dict[str, Any]) -> _StateRecord:
             return ResyncRecord(body["revision"])
         case ["salt"]:
             return SaltRecord(body["fingerprint"])
+        case ["file"]:
+            return FileRecord(body["server_uuid"], body["file"])
         case ["done", str(database), str(table), int(number), str(attempt)]:
             return DoneMark(ChunkId(TableId(database, table), number), attempt, body["rows"])
     raise ValueError(f"not a state record: key {key!r}")

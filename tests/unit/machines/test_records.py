@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shared.machines.ledger import (
     ChunkRecord,
     DoneMark,
+    FileRecord,
     PositionRecord,
     SaltRecord,
     StoredState,
@@ -36,6 +37,7 @@ RECORDS = [
     ChunkRecord(CHUNK, KeyRange(None, (9,)), "attempt", GtidSet.parse(f"{UUID}:1-5")),
     DoneMark(CHUNK, "attempt", 5),
     SaltRecord("91d4ce2a07b3f568"),
+    FileRecord(UUID, "binlog.000007"),
 ]
 
 unhurried = settings(deadline=None, max_examples=80)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.machines.ledger import ChunkRecord, DoneMark, Ledger, MemoryHold, StoredState, encode_record
+from shared.machines.ledger import ChunkRecord, DoneMark, FileRecord, Ledger, MemoryHold, StoredState, encode_record
 from shared.model.chunk import ChunkId, KeyRange
 from shared.model.position import GtidSet
 from shared.model.schema import Table
@@ -22,8 +22,9 @@ def begun() -> tuple[StoredState, StoredState]:
     live = table_record(OTHER, chunks=3, split_done=True, released=3, rows=50, emptied=2, swept=2)
     old = state(5, [table_record(chunks=2, split_at=(5,), released=0), live], [WAITS, CLAIMED])
     old.done[MARK.chunk, MARK.attempt] = MARK
+    old.file = FileRecord("server", "binlog.000003")
     stored = StoredState()
-    written = (*old.tables.values(), *old.chunks.values(), MARK)
+    written = (*old.tables.values(), *old.chunks.values(), MARK, old.file)
     for record in [encode_record(each) for each in written]:
         stored.fold(*record)
     columns = replace(TABLE, columns=(*TABLE.columns, replace(TABLE.columns[0], name="more")))
