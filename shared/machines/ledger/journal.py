@@ -20,7 +20,7 @@ class Journal:
         self._file = file
 
     def enter(self, file: str) -> None:
-        """The stream is in this file of the server's binlog, and all before it is processed or in another hold."""
+        """The stream has come to this file of the server's binlog."""
         record = FileRecord(self._server_uuid, file)
         if record != self._file:
             self._file = record

@@ -50,7 +50,7 @@ class Ledger:
             raise Bug("The ledger was opened without a position.")
         self.processed = state.position.processed
         self._journal = Journal(server_uuid, state.file)
-        self.enter = self._journal.enter
+        self.enter = self._journal.enter  # between transactions, as all that is stored
         self._tables = Tables(state.tables, self._journal.put)
         self.tables: Mapping[TableId, TableRecord] = self._tables.records
         self.epoch = epoch
