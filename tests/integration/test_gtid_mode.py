@@ -24,12 +24,12 @@ def same(cluster, server) -> None:
 
 
 def paused(cluster) -> None:
-    assert cluster.cli("pause", "modes").returncode == 0
+    assert cluster.cli_here("pause", "modes").exit_code == 0
     cluster.wait("the job stands still", lambda: not cluster.status("modes")["leader"])
 
 
 def resumed(cluster, *options: str) -> None:
-    cluster.cli("resume", "modes", *options)  # it may say already why it fails
+    cluster.cli_here("resume", "modes", *options)  # it may say already why it fails
     cluster.wait("it has begun", lambda: cluster.status("modes")["leader"] or cluster.status("modes")["error"])
 
 
@@ -107,5 +107,5 @@ def test_the_mode_is_switched(cluster, throwaway_mysql) -> None:
     resumed(cluster, "--resync")
     same(cluster, server)
     assert "@binlog." not in cluster.status("modes")["position"]
-    verified = cluster.cli("verify", "modes")
-    assert verified.returncode == 0, verified.stdout + verified.stderr
+    verified = cluster.cli_here("verify", "modes")
+    assert verified.exit_code == 0, verified.output

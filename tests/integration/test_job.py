@@ -77,7 +77,8 @@ def streaming(cluster, name: str) -> bool:
 
 
 def is_copied(status: dict) -> bool:
-    return bool(status["leader"]) and status["snapshot_done"] and status["updated_at"] > Executed.at
+    shown = status["updated_at"] or 0.0  # none where nobody shows figures, and what is stored stands for them
+    return bool(status["leader"]) and status["snapshot_done"] and shown > Executed.at
 
 
 def topic_config(cluster, topic: str, name: str = "cleanup.policy") -> str:
