@@ -19,7 +19,7 @@ def switch(server, *modes: str, writing: bool = True) -> None:
 
 
 def same(cluster, server) -> None:
-    cluster.wait("the job streams", lambda: streaming(cluster, "modes"), 30)
+    cluster.wait("the job streams", lambda: streaming(cluster, "modes"))
     eventually_holds(cluster, "modes.t", rows_of(server, "modes.t"))
 
 

@@ -21,7 +21,7 @@ class Faults:
     reread: float = 0.02
     truncate: float = 0.003
     swap: float = 0.001
-    alter: float = 0.003
+    alter: float = 0.004
     fence: float = 0.3
     log: float = 0.4
     stream: float = 0.4
