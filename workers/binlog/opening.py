@@ -111,9 +111,8 @@ def open_tenure(context: JobContext, leases: Leases, wake: threading.Event) -> O
             Ledger, epoch=epoch, server_uuid=server_uuid, parallelism=parallelism, new_hold=lambda: SpillingHold(memory)
         )
         ledger = make_ledger(state)
-        gaps = partial(
-            require_named, session, state.file, open_stream=partial(bare_stream, streams, named=True), alive=alive
-        )
+        unsent = partial(bare_stream, streams, named=True)
+        gaps = partial(require_named, session, server_uuid, state.file, open_stream=unsent, alive=alive)
         if reason := _why_anew(context, state, ledger, source, str(target), gaps):
             LOG.warning("job_begins_anew", reason=reason)
             state = _anew(context, source, session, server_uuid, sink, state)

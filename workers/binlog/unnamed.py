@@ -21,6 +21,7 @@ from workers.binlog.continuity import ANEW_FOR_GAP
 
 def require_named(
     session: Session,
+    server_uuid: str,
     last: FileRecord | None,
     stream_from: GtidSet,
     open_stream: Callable[[GtidSet], BinlogStream],
@@ -31,6 +32,7 @@ def require_named(
 
     Args:
         session: to the server.
+        server_uuid: its name.
         last: where the job was.
         stream_from: from where its binlog is to be read.
         open_stream: reads the binlog from a place on, without rows.
@@ -47,14 +49,16 @@ def require_named(
             f"The server writes transactions without GTIDs by now (gtid_mode={mode}), and the job counts by GTIDs.",
             f"Set gtid_mode=ON again, then resume the job. {ANEW_FOR_GAP} It counts by places then.",
         )
+    if last is None or last.server_uuid != server_uuid:
+        return
     files = list(progress.files(session))
-    if last is None or last.server_uuid != progress.server_uuid(session) or last.file not in files:
+    if last.file not in files:
         return
     at = Coordinates(last.file, FILE_BEGIN)
     begin = Coordinates(_first_sent(session, files[files.index(last.file) :], stream_from), FILE_BEGIN)
     if begin == at:
         return
-    with closing(open_stream(all_before(last.server_uuid, at))) as stream:
+    with closing(open_stream(all_before(server_uuid, at))) as stream:
         for found, end in transactions(stream, at, begin, seldom(alive)):
             if found.gtids is None:
                 raise BinlogLost(

@@ -43,8 +43,8 @@ _BYTES_PER_CALL = 2 * 1024 * 1024
 
 _FATAL_READING_BINLOG = 1236
 _SAME_REPLICA = "same server_uuid/server_id"
-#: Followed by "anonymous transaction" or "GTID-transaction", and the mode.
-_OTHER_MODE = "Cannot replicate "
+#: What a server does not send in its present mode; other texts that begin so tell of purged binlogs.
+_OTHER_MODE = ("Cannot replicate anonymous transaction ", "Cannot replicate GTID-transaction ")
 
 
 class _DumpConnection(CountedConnection):
@@ -243,7 +243,7 @@ def _named(error: HeadraceError) -> HeadraceError:
         )
     if f"({_FATAL_READING_BINLOG})" not in text:
         return error
-    if _OTHER_MODE in text:
+    if any(words in text for words in _OTHER_MODE):
         return BinlogLost(
             text,
             "gtid_mode was switched, and in the present mode the server does not send what it wrote in another one."

@@ -28,13 +28,13 @@ class Server:
     before: dict[str, int] = field(default_factory=lambda: {"3": 2, "4": 5, "5": 5, "6": 7})
     content: dict[str, list[TransactionBegin]] = field(default_factory=dict)
     mode: str = "ON"
-    uuid: str = UUID
     is_mariadb: bool = False
     opened: list[GtidSet] = field(default_factory=list)
     batches: list[list[Event]] = field(default_factory=list)
 
     def scalar(self, sql: str) -> str:
-        return self.uuid if "server_uuid" in sql else self.mode
+        assert "gtid_mode" in sql
+        return self.mode
 
     def named(self, sql: str) -> list[dict[str, Any]]:
         if "BINARY LOGS" in sql:
@@ -59,7 +59,7 @@ class Server:
     def misses(self, processed: int, last: FileRecord | None = WAS_IN_3) -> str:
         """What is wrong; empty when nothing is."""
         try:
-            require_named(self, last, gtids(processed), self.open, lambda: None)  # type: ignore[arg-type]
+            require_named(self, UUID, last, gtids(processed), self.open, lambda: None)  # type: ignore[arg-type]
         except BinlogLost as error:
             return f"{error.message} {error.hint}"
         return ""
